@@ -1,0 +1,81 @@
+"""The commands of bpf(2), with fields by name."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pybpf.errors import SyscallError
+from pybpf.sys import explain, syscall
+from pybpf.uapi import bpf
+
+__all__ = ["command", "object_info", "query"]
+
+
+class _Command(NamedTuple):
+    name: str
+    attr: str
+    needs: tuple[str, ...] = ("CAP_BPF",)
+
+
+_ADMIN = ("CAP_SYS_ADMIN",)
+_TRACING = ("CAP_BPF", "CAP_PERFMON")
+
+_COMMANDS = {
+    bpf.BPF_MAP_CREATE: _Command("BPF_MAP_CREATE", "bpf_map_create"),
+    bpf.BPF_MAP_LOOKUP_ELEM: _Command("BPF_MAP_LOOKUP_ELEM", "bpf_map_elem"),
+    bpf.BPF_MAP_UPDATE_ELEM: _Command("BPF_MAP_UPDATE_ELEM", "bpf_map_elem"),
+    bpf.BPF_MAP_DELETE_ELEM: _Command("BPF_MAP_DELETE_ELEM", "bpf_map_elem"),
+    bpf.BPF_MAP_GET_NEXT_KEY: _Command("BPF_MAP_GET_NEXT_KEY", "bpf_map_next_key"),
+    bpf.BPF_MAP_FREEZE: _Command("BPF_MAP_FREEZE", "bpf_map_elem"),
+    bpf.BPF_PROG_LOAD: _Command("BPF_PROG_LOAD", "bpf_prog_load", _TRACING),
+    bpf.BPF_PROG_TEST_RUN: _Command("BPF_PROG_TEST_RUN", "bpf_test_run"),
+    bpf.BPF_BTF_LOAD: _Command("BPF_BTF_LOAD", "bpf_btf_load"),
+    bpf.BPF_OBJ_GET_INFO_BY_FD: _Command("BPF_OBJ_GET_INFO_BY_FD", "bpf_object_info"),
+    bpf.BPF_RAW_TRACEPOINT_OPEN: _Command("BPF_RAW_TRACEPOINT_OPEN", "bpf_raw_tracepoint_open", _TRACING),
+    bpf.BPF_LINK_CREATE: _Command("BPF_LINK_CREATE", "bpf_link_create", _TRACING),
+    bpf.BPF_PROG_GET_NEXT_ID: _Command("BPF_PROG_GET_NEXT_ID", "bpf_get_id", _ADMIN),
+    bpf.BPF_MAP_GET_NEXT_ID: _Command("BPF_MAP_GET_NEXT_ID", "bpf_get_id", _ADMIN),
+    bpf.BPF_LINK_GET_NEXT_ID: _Command("BPF_LINK_GET_NEXT_ID", "bpf_get_id", _ADMIN),
+    bpf.BPF_PROG_GET_FD_BY_ID: _Command("BPF_PROG_GET_FD_BY_ID", "bpf_get_id", _ADMIN),
+    bpf.BPF_MAP_GET_FD_BY_ID: _Command("BPF_MAP_GET_FD_BY_ID", "bpf_get_id", _ADMIN),
+    bpf.BPF_LINK_GET_FD_BY_ID: _Command("BPF_LINK_GET_FD_BY_ID", "bpf_get_id", _ADMIN),
+}
+
+
+def query(number: int, outputs: tuple[str, ...], **fields: Any) -> tuple[int, ...]:
+    """Make a bpf(2) call; `(result, *values of the fields that the kernel fills in)`.
+
+    A field that is a pointer takes a buffer (bytes, bytearray, …), which the kernel reads or writes.
+    Raises SyscallError, with `.why` for EPERM and for a kernel without bpf(2).
+    """
+    name, struct, needs = _COMMANDS[number]
+    ffi = syscall.ffi()
+    attr = ffi.new(f"struct {struct} *")
+    keep = []
+    kinds = dict(ffi.typeof(attr).item.fields)
+    for field, value in fields.items():
+        if kinds[field].type.kind == "pointer":
+            value = ffi.from_buffer(value)
+            keep.append(value)
+        setattr(attr, field, value)
+    try:
+        result = syscall.bpf(number, attr, ffi.sizeof(attr[0]))
+    except SyscallError as error:
+        code = error.errno or 0
+        raise SyscallError(f"bpf({name})", code, explain.errno(code, needs)) from None
+    return (result, *(int(getattr(attr, field)) for field in outputs))
+
+
+def command(number: int, **fields: Any) -> int:
+    """Make a bpf(2) call; see `query`."""
+    return query(number, (), **fields)[0]
+
+
+def object_info(fd: int, kind: str, *names: str) -> tuple[Any, ...]:
+    """Fields of `struct bpf_KIND_info` (map, prog, link) of an object (4.13): ints, and arrays as bytes."""
+    ffi = syscall.ffi()
+    info = ffi.new(f"struct bpf_{kind}_info *")
+    buffer = ffi.buffer(info)
+    command(bpf.BPF_OBJ_GET_INFO_BY_FD, bpf_fd=fd, info=buffer, info_len=len(buffer))
+    values = [getattr(info, name) for name in names]
+    return tuple(value if isinstance(value, int) else bytes(ffi.buffer(value)) for value in values)

@@ -1,0 +1,67 @@
+"""The kernel's symbols, and which of them can be probed."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+
+from pybpf.errors import near_names
+from pybpf.sys import tracefs
+from pybpf.sys.files import read_bytes
+
+__all__ = ["find", "forget", "near", "notrace", "parse"]
+
+
+@functools.cache
+def _text() -> bytes:
+    return read_bytes("/proc/kallsyms")
+
+
+def parse(text: bytes, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Functions of that name in `/proc/kallsyms`' text: name -> the module of each; `""` is the kernel itself.
+
+    A line is `ffffffff81000000 T name` or, of a module, `… t name\\t[module]`. Data is left out.
+    """
+    wanted = "|".join(re.escape(name) for name in names)
+    found: dict[str, tuple[str, ...]] = {}
+    if not wanted:
+        return found
+    pattern = rb" [tTwW] (%s)(?:\t\[([^\]\n]*)\])?$" % wanted.encode()
+    for name, module in re.findall(pattern, text, re.MULTILINE):
+        key = name.decode()
+        found[key] = (*found.get(key, ()), module.decode())
+    return found
+
+
+def find(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """See `parse`; read once, when first asked for: names that aren't there are not in the result."""
+    return parse(_text(), names)
+
+
+def forget() -> None:
+    """Read the symbols again when next asked: a module was loaded."""
+    _text.cache_clear()
+
+
+def near(name: str) -> list[str]:
+    """Functions of the kernel with names like `name`, best first."""
+    # A closer look at all 100,000 would take seconds: those with the same start are the candidates.
+    start = re.escape(name[: max(4, len(name) // 3)]).encode()
+    found = re.findall(rb" [tTwW] (%s[\w.]*)" % start, _text())
+    return near_names(name, {match.decode() for match in found})
+
+
+def notrace(name: str) -> str:
+    """Why a function that exists can't be probed, as far as tracefs tells; empty when it seems it can.
+
+    The blacklist holds what kprobes themselves run through. A function without an ftrace call at its start
+    is refused unless the kernel has CONFIG_KPROBE_EVENTS_ON_NOTRACE.
+    """
+    word = re.compile(rb"(?:^|\s)%s(?:\s|$)" % re.escape(name).encode(), re.MULTILINE)
+    if word.search(read_bytes("/sys/kernel/debug/kprobes/blacklist")):
+        return "it is on the kernel's kprobe blacklist"
+    functions = tracefs.read("available_filter_functions")
+    if functions and not word.search(functions):
+        return "it is built notrace"
+    return ""

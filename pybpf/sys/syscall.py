@@ -1,0 +1,64 @@
+"""The system calls themselves: one function each, and nothing else in pybpf makes any.
+
+The library is opened at the first call, so that everything can be imported on any machine.
+"""
+
+from __future__ import annotations
+
+import functools
+import platform
+from typing import Any
+
+from pybpf.errors import SyscallError, UnsupportedFeature
+
+__all__ = ["bpf", "ffi", "perf_event_open"]
+
+# Numbers of bpf(2) and perf_event_open(2), by machine (arch/*/kernel/syscalls/*.tbl of the kernel).
+_NUMBERS = {
+    "x86_64": (321, 298),
+    "aarch64": (280, 241),
+    "riscv64": (280, 241),
+    "loongarch64": (280, 241),
+    "s390x": (351, 331),
+    "ppc64le": (361, 319),
+}
+
+
+@functools.cache
+def ffi() -> Any:
+    """The cffi object with the structs of tools/gen_ffi.py."""
+    from pybpf.sys import _ffi
+
+    return _ffi.ffi
+
+
+@functools.cache
+def _libc() -> Any:
+    return ffi().dlopen(None)
+
+
+@functools.cache
+def _numbers() -> tuple[int, int]:
+    machine = platform.machine()
+    if machine not in _NUMBERS:
+        raise UnsupportedFeature(f"known number of bpf(2) on {machine}", why="add it to pybpf/sys/syscall.py")
+    return _NUMBERS[machine]
+
+
+def _syscall(call: str, number: int, *arguments: Any) -> int:
+    result = int(_libc().syscall(number, *arguments))
+    if result < 0:
+        raise SyscallError(call, ffi().errno)
+    return result
+
+
+def bpf(command: int, attr: Any, size: int) -> int:
+    """bpf(2): the result, not negative; SyscallError otherwise."""
+    cast = ffi().cast
+    return _syscall(f"bpf({command})", _numbers()[0], cast("long", command), attr, cast("long", size))
+
+
+def perf_event_open(attr: Any, pid: int, cpu: int, group: int, flags: int) -> int:
+    """perf_event_open(2): a descriptor; SyscallError otherwise."""
+    arguments = [ffi().cast("long", value) for value in (pid, cpu, group, flags)]
+    return _syscall("perf_event_open", _numbers()[1], attr, *arguments)

@@ -1,0 +1,28 @@
+"""The files of tracefs."""
+
+from __future__ import annotations
+
+import os
+
+from pybpf.sys.files import read_bytes, read_text
+
+__all__ = ["path", "read", "tracepoint_id"]
+
+# Where it is mounted since 4.1, and where it shows through debugfs.
+_PLACES = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
+
+
+def path() -> str | None:
+    """Where tracefs is mounted and may be looked into; None when nowhere."""
+    return next((place for place in _PLACES if os.path.exists(f"{place}/events")), None)
+
+
+def read(name: str) -> bytes:
+    """The content of a file of tracefs; empty when it can't be read."""
+    return read_bytes(f"{path()}/{name}")
+
+
+def tracepoint_id(category: str, name: str) -> int | None:
+    """The number by which perf_event_open knows a tracepoint; None when there is none."""
+    text = read_text(f"{path()}/events/{category}/{name}/id")
+    return int(text) if text else None
