@@ -8,7 +8,7 @@ from pybpf.errors import SyscallError
 from pybpf.sys import explain, syscall
 from pybpf.uapi import bpf
 
-__all__ = ["command", "object_info", "query"]
+__all__ = ["command", "object_info", "object_name", "query"]
 
 
 class _Command(NamedTuple):
@@ -79,3 +79,8 @@ def object_info(fd: int, kind: str, *names: str) -> tuple[Any, ...]:
     command(bpf.BPF_OBJ_GET_INFO_BY_FD, bpf_fd=fd, info=buffer, info_len=len(buffer))
     values = [getattr(info, name) for name in names]
     return tuple(value if isinstance(value, int) else bytes(ffi.buffer(value)) for value in values)
+
+
+def object_name(name: str) -> bytes:
+    """`name` as the kernel takes it: up to 15 letters, digits, `_` and `.` (4.15; `.` since 5.2)."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_.") else "_" for c in name)[:15].encode()

@@ -47,7 +47,8 @@ def denied(needs: Iterable[str], having: Privilege, what: str = "reading kernel 
     lacking = missing(needs, having)
     if lacking:
         names, are = " and ".join(lacking), "are" if len(lacking) > 1 else "is"
-        return f"{names} {are} missing{_sysctls(having, lacking)}: run it as root, such as with sudo"
+        cure = "give the container or service more (--cap-add)" if having.root else "run it as root (sudo)"
+        return f"{names} {are} missing{_sysctls(having, lacking)}: {cure}"
     if not having.initial_user_namespace:
         return (
             "this process is in a user namespace of its own, where capabilities don't count for BPF: "

@@ -19,7 +19,7 @@ def _text() -> bytes:
 
 
 def parse(text: bytes, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Functions of that name in `/proc/kallsyms`' text: name -> the module of each; `""` is the kernel itself.
+    """Functions of those names in the text of `/proc/kallsyms`: name -> the module of each, `""` for none.
 
     A line is `ffffffff81000000 T name` or, of a module, `… t name\\t[module]`. Data is left out.
     """

@@ -20,6 +20,7 @@ class Privilege(NamedTuple):
 
     capabilities: frozenset[str]
     known: frozenset[str]
+    root: bool = False
     initial_user_namespace: bool = True
     seccomp: bool = False
     lockdown: str = ""
@@ -54,10 +55,10 @@ def privilege() -> Privilege:
     status = {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
     effective = int(status.get("CapEff", "0"), 16)
     names = _capabilities()
-    held = frozenset(name for number, name in names.items() if effective >> number & 1)
     return Privilege(
-        capabilities=held if lines or os.geteuid() else frozenset(names.values()),
+        capabilities=frozenset(name for number, name in names.items() if effective >> number & 1),
         known=frozenset(names.values()),
+        root=os.geteuid() == 0,
         initial_user_namespace=read_text("/proc/self/uid_map").split() in ([], ["0", "0", "4294967295"]),
         seccomp=status.get("Seccomp", "0") != "0",
         lockdown=_lockdown(),

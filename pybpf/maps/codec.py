@@ -1,0 +1,36 @@
+"""Keys and values of a map between Python and bytes, by their layouts."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from pybpf.spec import CString, Int, Layout, Struct
+
+__all__ = ["Codec"]
+
+
+class Codec:
+    """An Int is an int, a Struct the flat tuple of its leaves, and all else, or what has no layout, bytes."""
+
+    __slots__ = ("_flat", "_layout", "_struct", "size")
+
+    def __init__(self, layout: Layout | None, size: int) -> None:
+        self.size = size
+        self._layout = layout
+        self._flat = isinstance(layout, Struct)
+        self._struct = struct.Struct("<" + (layout.format if layout else f"{size}s"))
+
+    def pack(self, value: Any) -> bytes:
+        """Bytes of `value`; ValueError or struct.error when it doesn't fit."""
+        if isinstance(self._layout, (Int, Struct)):
+            return self._struct.pack(*value) if self._flat else self._struct.pack(value)
+        if len(value) > self.size or (len(value) < self.size and not isinstance(self._layout, CString)):
+            raise ValueError(f"{len(value)} bytes, expected {self.size}")
+        return self._struct.pack(value)
+
+    def unpack(self, data: bytes) -> Any:
+        values = self._struct.unpack(data)
+        if self._flat:
+            return values
+        return values[0].split(b"\0")[0] if isinstance(self._layout, CString) else values[0]

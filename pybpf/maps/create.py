@@ -1,0 +1,77 @@
+"""Making a map."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+
+from pybpf.errors import LoadError, SyscallError
+from pybpf.maps.map import Map
+from pybpf.spec import MapSpec
+from pybpf.sys import Fd, command, object_name
+from pybpf.sys.memlock import with_memlock
+from pybpf.uapi import bpf
+
+__all__ = ["create", "type_name"]
+
+
+def type_name(number: int) -> str:
+    """`"HASH"` for BPF_MAP_TYPE_HASH; the number where there is no name."""
+    prefix = "BPF_MAP_TYPE_"
+    names = (name for name, value in vars(bpf).items() if name.startswith(prefix) and value == number)
+    return next(names, str(number)).replace(prefix, "", 1)
+
+
+def _check(spec: MapSpec) -> None:
+    wrong = ""
+    if spec.data is not None and len(spec.data) != spec.value_size:
+        wrong = f"{len(spec.data)} bytes of initial data, expected {spec.value_size}"
+    elif spec.type == bpf.BPF_MAP_TYPE_RINGBUF:
+        size = spec.max_entries
+        if size < mmap.PAGESIZE or size & (size - 1):
+            wrong = f"a ring buffer of {size} bytes: it must be a power of 2 of at least {mmap.PAGESIZE}"
+    if wrong:
+        raise LoadError(f"map {spec.name}: {wrong}", spec.name)
+
+
+def _why(spec: MapSpec, error: SyscallError) -> str:
+    if error.errno == errno.EINVAL:
+        return (
+            f"this kernel refuses map {spec.name}: it lacks the type {type_name(spec.type)} or its flags "
+            f"({spec.flags:#x}), or has no such size (key {spec.key_size}, value {spec.value_size} bytes, "
+            f"{spec.max_entries} entries)"
+        )
+    if error.errno in (errno.ENOMEM, errno.E2BIG):
+        return f"map {spec.name} is too big: {spec.max_entries} entries of {spec.value_size} bytes"
+    return f"map {spec.name}: {error.why}" if error.why else f"map {spec.name}"
+
+
+def create(spec: MapSpec) -> Map:
+    """Make a map; an array's initial data is written, and frozen when programs can only read it.
+
+    Raises LoadError for a spec that is wrong in itself, and SyscallError (`.why` has the cure).
+    """
+    _check(spec)
+    try:
+        descriptor = with_memlock(
+            lambda: command(
+                bpf.BPF_MAP_CREATE,
+                map_type=spec.type,
+                key_size=spec.key_size,
+                value_size=spec.value_size,
+                max_entries=spec.max_entries,
+                map_flags=spec.flags,
+                map_name=object_name(spec.name),
+            )
+        )
+    except SyscallError as error:
+        raise SyscallError(error.call, error.errno or 0, _why(spec, error)) from None
+    with contextlib.ExitStack() as undo:
+        made = undo.enter_context(Map(spec, Fd(descriptor, f"map {spec.name}")))
+        if spec.data is not None:
+            made.update(bytes(spec.key_size), spec.data)
+            if spec.flags & bpf.BPF_F_RDONLY_PROG:
+                made.freeze()
+        undo.pop_all()
+    return made
