@@ -162,7 +162,7 @@ def _fault(insn: Instruction) -> str:
     rows = by_opcode(opcode)
     if not rows:
         return f"unknown opcode {opcode:#04x}"
-    name = , '.join(op.name for op in rows) if len(rows) < 4 else f"{rows[0].name} and so on"
+    name = ", ".join(op.name for op in rows) if len(rows) < 4 else f"{rows[0].name} and so on"
     what = f"opcode {opcode:#04x} ({name})"
     for field, value in zip(("dst", "src", "offset", "imm"), (dst, src, offset, imm)):
         allowed = [getattr(op, field) for op in rows]
