@@ -6,11 +6,10 @@ import functools
 import re
 from collections.abc import Iterable
 
-from pybpf.errors import near_names
 from pybpf.sys import tracefs
 from pybpf.sys.files import read_bytes
 
-__all__ = ["find", "forget", "near", "notrace", "parse"]
+__all__ = ["find", "notrace", "parse", "readable", "starting_with"]
 
 
 @functools.cache
@@ -39,17 +38,15 @@ def find(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return parse(_text(), names)
 
 
-def forget() -> None:
-    """Read the symbols again when next asked: a module was loaded."""
-    _text.cache_clear()
+def readable() -> bool:
+    """Did this process get to see the symbols at all?"""
+    return bool(_text())
 
 
-def near(name: str) -> list[str]:
-    """Functions of the kernel with names like `name`, best first."""
-    # A closer look at all 100,000 would take seconds: those with the same start are the candidates.
+def starting_with(name: str) -> set[str]:
+    """Functions whose names begin as `name` does, by a third of it: where to look for names like it."""
     start = re.escape(name[: max(4, len(name) // 3)]).encode()
-    found = re.findall(rb" [tTwW] (%s[\w.]*)" % start, _text())
-    return near_names(name, {match.decode() for match in found})
+    return {found.decode() for found in re.findall(rb" [tTwW] (%s[\w.]*)" % start, _text())}
 
 
 def notrace(name: str) -> str:

@@ -6,7 +6,7 @@ import os
 
 from pybpf.sys.files import read_bytes, read_text
 
-__all__ = ["path", "read", "tracepoint_id"]
+__all__ = ["exists", "path", "read", "tracepoint_id"]
 
 # Where it is mounted since 4.1, and where it shows through debugfs.
 _PLACES = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
@@ -15,6 +15,10 @@ _PLACES = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 def path() -> str | None:
     """Where tracefs is mounted and may be looked into; None when nowhere."""
     return next((place for place in _PLACES if os.path.exists(f"{place}/events")), None)
+
+
+def exists(name: str) -> bool:
+    return os.path.exists(f"{path()}/{name}")
 
 
 def read(name: str) -> bytes:
