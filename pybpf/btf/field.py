@@ -10,7 +10,7 @@ from pybpf.errors import BtfError, FieldNotFound, near_names
 if TYPE_CHECKING:
     from pybpf.btf.types import Member, Type
 
-__all__ = ["Field", "Load", "find", "names"]
+__all__ = ["Field", "Load", "find", "names", "trace", "whole"]
 
 
 class Load:
@@ -83,6 +83,18 @@ class Field:
 
 def find(type: Type, path: str) -> Field:
     """The field at `path`, for `Type.field`."""
+    return _walk(type, path, [])
+
+
+def trace(type: Type, path: str) -> list[Member]:
+    """The members through which `path` leads, anonymous ones included, from the outermost in."""
+    passed: list[Member] = []
+    _walk(type, path, passed)
+    return passed
+
+
+def _walk(type: Type, path: str, passed: list[Member]) -> Field:
+    # `passed` collects the members on the way.
     current, bits, bit_size, walked = type, 0, 0, ""
     for step in _steps(path):
         current = current.resolve()
@@ -99,13 +111,13 @@ def find(type: Type, path: str) -> Field:
                 f"{walked or type.declaration!r}: read the pointer first"
             )
         found = _member(current, step)
-        if found is None:
+        if not found:
             near = near_names(step, names(current))
             prefix = walked + "." if walked else ""
             raise FieldNotFound(type.key, path, [prefix + name for name in near])
-        member, base = found
-        current, bit_size = member.type, member.bit_size
-        bits += base + member.bit_offset
+        passed += found
+        current, bit_size = found[-1].type, found[-1].bit_size
+        bits += sum(member.bit_offset for member in found)
         walked += f".{step}" if walked else step
     return Field(path, current, bits, bit_size)
 
@@ -131,27 +143,27 @@ def _steps(path: str) -> Iterator[str | int]:
             yield int(index[:-1])
 
 
-def _member(type: Type, name: str) -> tuple[Member, int] | None:
-    # The member and the bit offset of the anonymous struct it was found in. Breadth first, as names are
-    # unique in C; each anonymous type is looked into once, so damaged BTF can't make this long.
+def _member(type: Type, name: str) -> list[Member]:
+    # The member of that name, after the anonymous ones that lead to it; empty when there is none. Breadth
+    # first, as names are unique in C; each type is looked into once, so damaged BTF can't make this long.
     seen = {type.id}
-    level = [(type, 0)]
+    level: list[tuple[Type, list[Member]]] = [(type, [])]
     while level:
         deeper = []
-        for outer, base in level:
+        for outer, way in level:
             found = outer.member(name)
             if found is not None:
-                return found, base
+                return [*way, found]
             for member, inner in _anonymous(outer):
                 if inner.id not in seen:
                     seen.add(inner.id)
-                    deeper.append((inner, base + member.bit_offset))
+                    deeper.append((inner, [*way, member]))
         level = deeper
-    return None
+    return []
 
 
 def _anonymous(type: Type) -> Iterator[tuple[Member, Type]]:
-    for member in type._all_members():
+    for member in type.all_members():
         if not member.name:
             inner = member.type.resolve()
             if inner.kind in ("struct", "union"):
@@ -160,14 +172,15 @@ def _anonymous(type: Type) -> Iterator[tuple[Member, Type]]:
 
 def names(type: Type) -> list[str]:
     """The names of all fields of `type`: of its members, and of those of anonymous ones within."""
-    found, seen, level = [], {type.id}, [type]
-    while level:
-        deeper = []
-        for outer in level:
-            found += [member.name for member in outer._all_members() if member.name]
-            for _, inner in _anonymous(outer):
-                if inner.id not in seen:
-                    seen.add(inner.id)
-                    deeper.append(inner)
-        level = deeper
-    return found
+    return [member.name for part in whole(type) for member in part.all_members() if member.name]
+
+
+def whole(type: Type) -> list[Type]:
+    """`type` and the anonymous structs and unions within, whose members are as its own."""
+    parts, seen = [type], {type.id}
+    for outer in parts:
+        for _, inner in _anonymous(outer):
+            if inner.id not in seen:
+                seen.add(inner.id)
+                parts.append(inner)
+    return parts

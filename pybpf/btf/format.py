@@ -13,7 +13,7 @@ from array import array
 
 from pybpf.errors import BtfError
 
-__all__ = ["KINDS", "MAGIC", "Header", "Steps", "native_words"]
+__all__ = ["KINDS", "MAGIC", "SHAPES", "Header", "Steps", "native_words"]
 
 MAGIC = 0xEB9F
 
@@ -41,9 +41,31 @@ KINDS = (
     "enum64",
 )
 
-# Words of a record: those that each type of the kind has, and those of each of its `vlen` entries.
-_FIXED = (0, 4, 3, 6, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4, 3, 3, 4, 3, 3)
-_EACH = (0, 0, 0, 0, 3, 3, 2, 0, 0, 0, 0, 0, 0, 2, 0, 3, 0, 0, 0, 3)
+# What the words of each kind's record mean, from the third on: the third itself, those that follow it once,
+# and those of each of its `vlen` entries. n: a name, t: the id of a type, w: a number.
+SHAPES = {
+    "int": ("w", "w", ""),
+    "ptr": ("t", "", ""),
+    "array": ("w", "ttw", ""),
+    "struct": ("w", "", "ntw"),
+    "union": ("w", "", "ntw"),
+    "enum": ("w", "", "nw"),
+    "fwd": ("w", "", ""),
+    "typedef": ("t", "", ""),
+    "volatile": ("t", "", ""),
+    "const": ("t", "", ""),
+    "restrict": ("t", "", ""),
+    "func": ("t", "", ""),
+    "func_proto": ("t", "", "nt"),
+    "var": ("t", "w", ""),
+    "datasec": ("w", "", "tww"),
+    "float": ("w", "", ""),
+    "decl_tag": ("t", "w", ""),
+    "type_tag": ("t", "", ""),
+    "enum64": ("w", "", "nww"),
+}
+_FIXED = (0, *(3 + len(SHAPES[kind][1]) for kind in KINDS[1:]))
+_EACH = (0, *(len(SHAPES[kind][2]) for kind in KINDS[1:]))
 
 _HEADER = "HBBIIIII"
 

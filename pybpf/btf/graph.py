@@ -299,13 +299,18 @@ class Btf:
     @contextmanager
     def recording(self) -> Iterator[set[tuple[int, str]]]:
         """Collects the (type id, field path) of all that is asked inside `with`: what `extract` keeps."""
-        before, self._asked = self._asked, set()
+        layers = [self] if self.base is None else [self, self.base]
+        before = [btf._asked for btf in layers]
+        asked: set[tuple[int, str]] = set()
+        for btf in layers:
+            btf._asked = asked
         try:
-            yield self._asked
+            yield asked
         finally:
-            if before is not None:
-                before |= self._asked
-            self._asked = before
+            for btf, outer in zip(layers, before):
+                btf._asked = outer
+                if outer is not None:
+                    outer |= asked
 
     @property
     def pointer_size(self) -> int:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 
+from pybpf.btf import container
 from pybpf.btf.graph import Btf
 from pybpf.errors import BtfError, UnsupportedFeature
 
-__all__ = ["kernel", "load", "parse", "reference"]
+__all__ = ["kernel", "load", "module", "parse", "reference"]
 
-_KERNEL = "/sys/kernel/btf/vmlinux"
+_FOLDER = "/sys/kernel/btf"
+_loaded: dict[str, Btf] = {}
 
 
 def parse(data: bytes, base: Btf | None = None, name: str = "") -> Btf:
@@ -19,36 +20,40 @@ def parse(data: bytes, base: Btf | None = None, name: str = "") -> Btf:
 
 
 def load(path: str | os.PathLike[str], base: Btf | None = None) -> Btf:
-    """The BTF in a file, mapped and not copied. Raises `BtfError` when the file can't be read or is none."""
+    """The BTF in a file: raw, in an ELF file's `.BTF` section, compressed, or in a tar archive.
+
+    A raw one is mapped, not copied. Raises `BtfError` when the file can't be read or has none.
+    """
     name = os.fspath(path)
     try:
-        return Btf(_contents(name), base, name)
+        return Btf(container.read(name), base, name)
     except OSError as error:
         raise BtfError(f"{name}: {error.strerror}") from None
     except BtfError as error:
         raise BtfError(f"{name}: {error}") from None
 
 
-def _contents(path: str) -> bytes | mmap.mmap:
-    with open(path, "rb", buffering=0) as file:
-        try:
-            return mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ)
-        except (OSError, ValueError):
-            # An empty file or a pipe; /sys/kernel/btf before Linux 6.16.
-            return file.readall()
-
-
-_loaded: dict[str, Btf] = {}
-
-
 def kernel() -> Btf:
     """The running kernel's BTF (Linux 5.4, `CONFIG_DEBUG_INFO_BTF`). Raises `UnsupportedFeature`."""
-    if _KERNEL not in _loaded:
-        if not os.path.exists(_KERNEL):
-            why = f"no {_KERNEL}: give the types of this kernel with --btf FILE"
+    path = f"{_FOLDER}/vmlinux"
+    if path not in _loaded:
+        if not os.path.exists(path):
+            why = f"there is no {path}: give the types of this kernel with --btf FILE"
             raise UnsupportedFeature("BTF", "5.4, built with CONFIG_DEBUG_INFO_BTF", why)
-        _loaded[_KERNEL] = load(_KERNEL)
-    return _loaded[_KERNEL]
+        _loaded[path] = load(path)
+    return _loaded[path]
+
+
+def module(name: str) -> Btf:
+    """The BTF of a loaded kernel module (Linux 5.11), split on the kernel's. Raises `UnsupportedFeature`."""
+    path = f"{_FOLDER}/{name.replace('-', '_')}"
+    if path not in _loaded:
+        base = kernel()
+        if not os.path.exists(path):
+            why = f"there is no {path}: is the module loaded (modprobe {name}), or built in?"
+            raise UnsupportedFeature(f"BTF of a module {name!r}", "5.11", why)
+        _loaded[path] = load(path, base)
+    return _loaded[path]
 
 
 def reference() -> Btf:

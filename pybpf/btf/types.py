@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pybpf.btf import declare, field
-from pybpf.btf.format import KINDS
+from pybpf.btf.format import KINDS, SHAPES
 from pybpf.errors import BtfError
 
 if TYPE_CHECKING:
@@ -73,6 +73,12 @@ class Type:
     def _vlen(self) -> int:
         return self.info & 0xFFFF
 
+    @property
+    def record(self) -> Sequence[int]:
+        """The words of its record, as they stand in the BTF."""
+        _, once, each = SHAPES[self.kind] if self.id else ("", "", "")
+        return self._words[self._at : self._at + 3 + len(once) + len(each) * self._vlen]
+
     def _entries(self, size: int) -> Iterator[tuple[int, ...]]:
         words, at = self._words, self._at + 3
         for i in range(at, at + size * self._vlen, size):
@@ -81,9 +87,14 @@ class Type:
     # What it leads to.
 
     @property
+    def has_target(self) -> bool:
+        """Whether its kind has a `target`."""
+        return self.kind in _TARGETED
+
+    @property
     def target(self) -> Type:
         """What a pointer points to, an array has, a typedef, modifier, tag, var or func stands for."""
-        if self.kind not in _TARGETED:
+        if not self.has_target:
             raise BtfError(f"{self.kind} {self.name!r} leads to no other type")
         if self._target is not None:
             return self._target
@@ -164,18 +175,19 @@ class Type:
     def members(self) -> tuple[Member, ...]:
         """Members of a struct or union, in their order; of other kinds none."""
         self.btf.asked(self, "*")
-        return self._all_members()
+        return self.all_members()
 
-    def _all_members(self) -> tuple[Member, ...]:
+    def all_members(self) -> tuple[Member, ...]:
+        """As `members`, for those who only look: it is not recorded as asked."""
         if self._members is None:
             entries = self._entries(3) if self.kind in ("struct", "union") else ()
-            self._members = tuple(Member(self, *entry) for entry in entries)
+            self._members = tuple(Member(self, i, *entry) for i, entry in enumerate(entries))
         return self._members
 
     def member(self, name: str) -> Member | None:
         """The member of that name in this struct itself, not in anonymous ones within; or None."""
         if self._by_name is None:
-            self._by_name = {member.name: member for member in reversed(self._all_members())}
+            self._by_name = {member.name: member for member in reversed(self.all_members())}
         return self._by_name.get(name)
 
     @property
@@ -238,10 +250,11 @@ class Type:
 class Member:
     """A member of a struct or union: `bit_offset` from its start; `bit_size` 0 when it is no bit field."""
 
-    __slots__ = ("_type_id", "bit_offset", "bit_size", "name", "owner")
+    __slots__ = ("_type_id", "bit_offset", "bit_size", "index", "name", "owner")
 
-    def __init__(self, owner: Type, name: int, type_id: int, where: int) -> None:
+    def __init__(self, owner: Type, index: int, name: int, type_id: int, where: int) -> None:
         self.owner = owner
+        self.index = index
         self.name: str = owner.btf.string(name)
         self._type_id = type_id
         self.bit_offset = where & 0xFFFFFF if owner.flag else where

@@ -6,28 +6,9 @@ import struct
 
 import pytest
 
-KINDS = [
-    "void",
-    "int",
-    "ptr",
-    "array",
-    "struct",
-    "union",
-    "enum",
-    "fwd",
-    "typedef",
-    "volatile",
-    "const",
-    "restrict",
-    "func",
-    "func_proto",
-    "var",
-    "datasec",
-    "float",
-    "decl_tag",
-    "type_tag",
-    "enum64",
-]
+_NAMES = """void int ptr array struct union enum fwd typedef volatile const restrict func func_proto var
+datasec float decl_tag type_tag enum64"""
+KINDS = _NAMES.split()
 
 
 class Blob:
