@@ -28,7 +28,7 @@ def pmu() -> int:
     )
 
 
-def _why(symbol: str, retprobe: bool, offset: int, error: SyscallError) -> str:
+def _why(symbol: str, offset: int, error: SyscallError) -> str:
     """What a failed perf_event_open means here (kernel/trace/trace_kprobe.c, kernel/kprobes.c)."""
     modules = kallsyms.find([symbol]).get(symbol, ())
     if not modules and error.errno in (errno.ENOENT, errno.EINVAL):
@@ -75,7 +75,7 @@ def attach(program: int, symbol: str, *, retprobe: bool = False, offset: int = 0
             # One event, bound to any processor that runs: a program on it runs on all of them.
             event = perf.open_event(what, cpus.online()[0], config1=symbol.encode() + b"\0", **fields)
         except SyscallError as error:
-            why = _why(symbol, retprobe, offset, error)
+            why = _why(symbol, offset, error)
             if error.errno in (errno.EPERM, errno.EACCES) or not why:
                 raise SyscallError(error.call, error.errno or 0, f"{what}: {why}" if why else what) from None
             raise LoadError(f"{what}: {why}", symbol) from None

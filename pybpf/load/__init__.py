@@ -1,0 +1,6 @@
+"""Specs into the kernel: maps made, symbols resolved, the verifier asked and explained."""
+
+from pybpf.load.load import Loaded, load
+from pybpf.load.program import Program, ProgramInfo, load_program
+
+__all__ = ["Loaded", "Program", "ProgramInfo", "load", "load_program"]

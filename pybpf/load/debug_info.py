@@ -1,0 +1,92 @@
+"""BTF that goes with programs: the names of their functions, and the Python line of each instruction.
+
+The verifier's log, `bpftool prog dump xlated linum` and the kernel's stack traces quote it (5.0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pybpf.asm import SubprogramRef
+from pybpf.errors import SyscallError
+from pybpf.source import Location
+from pybpf.spec import ProgramSpec
+from pybpf.sys import Fd, command
+from pybpf.uapi import bpf
+
+__all__ = ["DebugInfo"]
+
+
+def _lines(spec: ProgramSpec) -> Iterator[tuple[int, Location]]:
+    """The place of each instruction, without those of which nothing is known; there is one for the first."""
+    known = None
+    index = 0
+    waiting = True
+    for statement in spec.code:
+        known = statement.location or known
+        if known is not None:
+            yield (0 if waiting else index), known
+            waiting = False
+        index += statement.insn.slots
+
+
+def _functions(spec: ProgramSpec) -> Iterator[tuple[int, str]]:
+    """The first instruction and the name of each function: the program itself, then its subprograms."""
+    called = {statement.ref.name for statement in spec.code if isinstance(statement.ref, SubprogramRef)}
+    yield 0, spec.name
+    index = 0
+    for statement in spec.code:
+        yield from ((index, label) for label in statement.labels if label in called)
+        index += statement.insn.slots
+
+
+class DebugInfo:
+    """The BTF of an object's programs, loaded into the kernel; leaving `with` closes its descriptor.
+
+    `fields[name]` are the fields of BPF_PROG_LOAD for a program. A kernel that doesn't take the BTF (before
+    5.0, or without CONFIG_DEBUG_INFO_BTF's parser) gets programs without it: `fields` is empty then, and
+    `error` says why; nothing but the quality of messages depends on it.
+    """
+
+    def __init__(self, programs: Iterable[ProgramSpec]) -> None:
+        from pybpf.btf.build import Builder
+
+        builder = Builder()
+        self.fields: dict[str, dict[str, Any]] = {}
+        self.error: SyscallError | None = None
+        self._fd: Fd | None = None
+        for spec in programs:
+            functions = builder.func_info(
+                (index, builder.function(name, linkage="static" if index else "global"))
+                for index, name in _functions(spec)
+            )
+            lines = builder.line_info(_lines(spec))
+            if lines:
+                self.fields[spec.name] = {
+                    "func_info": functions,
+                    "func_info_rec_size": 8,
+                    "func_info_cnt": len(functions) // 8,
+                    "line_info": lines,
+                    "line_info_rec_size": 16,
+                    "line_info_cnt": len(lines) // 16,
+                }
+        if self.fields:
+            self._load(builder.finish())
+
+    def _load(self, data: bytes) -> None:
+        try:
+            self._fd = Fd(command(bpf.BPF_BTF_LOAD, btf=data, btf_size=len(data)), "BTF of programs")
+        except SyscallError as error:
+            self.error = error
+            self.fields = {}
+            return
+        for fields in self.fields.values():
+            fields["prog_btf_fd"] = self._fd.fileno()
+
+    def __enter__(self) -> DebugInfo:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd is not None:
+            self._fd.close()
