@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["SUITES", "Kernel", "VmError", "cache", "cached", "fetch", "say"]
+__all__ = ["SUITES", "Kernel", "VmError", "cache", "cached", "fetch", "say", "which"]
 
 # Which suite has which kernel; a name that is not here is looked for in ELSEWHERE.
 SUITES = {
@@ -84,7 +84,7 @@ def fetch(name: str) -> Kernel:
     if not re.fullmatch(r"[0-9]+\.[0-9]+[0-9a-z.+-]*", name):
         raise VmError(f"{name!r} is no kernel version; 'tools/vm kernels' lists them")
     for tool in ("apt-get", "apt-cache", "dpkg-deb", "depmod"):
-        if not _which(tool):
+        if not which(tool):
             raise VmError(f"{tool} is not installed: kernels come as Debian packages (tools/setup)")
     short = ".".join(name.split(".")[:2])
     suites = (SUITES[short],) if short in SUITES else ELSEWHERE
@@ -110,8 +110,8 @@ def _fetch_from(suite: str, name: str, folder: Path) -> Kernel | None:
     if not releases:
         return None
     release = max(releases, key=_order)
-    # From 7.1 on a kernel is several packages; before, -image- is all there is.
-    wanted = [f"linux-{part}-{release}" for part in ("image", "binary", "modules")]
+    # Older kernels are all in -image-; newer ones in the other three.
+    wanted = [f"linux-{part}-{release}" for part in ("image", "base", "binary", "modules")]
     wanted = [package for package in wanted if package in packages]
     say(f"downloading {' '.join(wanted)}")
     apt.run("apt-get", "download", "-q", *wanted)
@@ -159,8 +159,7 @@ class _Apt:
             [program, *self.options, *words],
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             check=False,
         )
@@ -205,7 +204,7 @@ def _tidy(tree: Path, release: str) -> None:
     (tree / "usr").symlink_to(".")  # kmod looks in /lib/modules or in /usr/lib/modules
     for name in UNUSED_MODULES:
         shutil.rmtree(modules / "kernel" / name, ignore_errors=True)
-    depmod = _which("depmod") or "depmod"
+    depmod = which("depmod") or "depmod"
     subprocess.run([depmod, "-b", tree, release], check=True)
 
 
@@ -223,11 +222,12 @@ def _unpack_image(packed: Path, plain: Path) -> None:
     payload = image[start : start + length - 4]
     if payload.startswith(b"\xfd7zXZ\0"):
         plain.write_bytes(lzma.decompress(payload))
-    elif payload.startswith(b"\x28\xb5\x2f\xfd") and _which("zstd"):
+    elif payload.startswith(b"\x28\xb5\x2f\xfd") and which("zstd"):
         plain.write_bytes(subprocess.run(["zstd", "-dcq"], input=payload, stdout=-1).stdout)
 
 
-def _which(tool: str) -> str | None:
+def which(tool: str) -> str | None:
+    """Where a program is, in the folders for administrators, too."""
     return shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
 
