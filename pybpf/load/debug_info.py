@@ -53,13 +53,14 @@ class DebugInfo:
         from pybpf.btf.build import Builder
 
         builder = Builder()
+        # Without parameters: of a `void *` the verifier says in its log that it can't tell the type.
+        prototype = builder.prototype(builder.integer("int", 4, True), ())
         self.fields: dict[str, dict[str, Any]] = {}
         self.error: SyscallError | None = None
         self._fd: Fd | None = None
         for spec in programs:
             functions = builder.func_info(
-                (index, builder.function(name, linkage="static" if index else "global"))
-                for index, name in _functions(spec)
+                (index, builder.function(name, prototype)) for index, name in _functions(spec)
             )
             lines = builder.line_info(_lines(spec))
             if lines:

@@ -1,4 +1,8 @@
-"""The verifier's log: what it says, and which Python line it says it of."""
+"""The verifier's log: what it says, and which Python line it says it of.
+
+Two forms are read: the classic one, in which the reason is the last line before the figures; and, since
+7.3, that followed by a report with headings ("Reason:", "At:", "Causal path:", "Suggestion:").
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,10 @@ __all__ = ["Verdict", "error", "locate", "read"]
 _INSTRUCTION = re.compile(r"(\d+): \([0-9a-f]{2}\) ")
 _MENTIONED = re.compile(r"\binsn (\d+)\b")
 # Figures at the end, which say nothing of the cause.
-_FIGURES = re.compile(
-    r"processed \d+ insns|verification time |stack depth |mark_precise: |(last_idx|regs=|parent )"
-)
-# How many lines before the decisive one are shown with it.
-_SHOWN = 4
+_FIGURES = re.compile(r"processed \d+ insns|verification time |stack depth ")
+_REPORT = "Verification failed: "
+# How many lines before the decisive one are shown with it, at least.
+_SHOWN = 3
 
 
 class Verdict(NamedTuple):
@@ -29,19 +32,29 @@ class Verdict(NamedTuple):
     lines: tuple[str, ...]
 
 
+def _section(report: list[str], heading: str) -> list[str]:
+    """What stands indented below a heading of the report, as one line; nothing without such a heading."""
+    if heading not in report:
+        return []
+    words = []
+    for line in report[report.index(heading) + 1 :]:
+        if not line.startswith(" "):
+            break
+        words.append(line.strip())
+    return [f"{heading} {' '.join(words)}"]
+
+
 def read(log: str) -> Verdict:
     """Find the reason in the log of a program that was rejected; `at` is -1 when it names no instruction."""
-    lines = [line.rstrip() for line in log.splitlines() if line.strip()]
-    while len(lines) > 1 and _FIGURES.match(lines[-1]):
-        lines.pop()
-    if not lines:
-        return Verdict("it gave no reason", -1, ())
-    last = next((at for at in reversed(range(len(lines))) if _INSTRUCTION.match(lines[at])), -1)
-    mentioned = _MENTIONED.search(lines[-1])
-    named = _INSTRUCTION.match(lines[last]) if last >= 0 else mentioned
-    index = int(named[1]) if named else -1
-    first = max(0, min(last - 1, len(lines) - _SHOWN)) if last >= 0 else max(0, len(lines) - _SHOWN)
-    return Verdict(lines[-1], index, tuple(lines[first:]))
+    lines = [line.rstrip() for line in log.splitlines() if line.strip() and not _FIGURES.match(line)]
+    end = next((at for at, line in enumerate(lines) if line.startswith(_REPORT)), len(lines))
+    report = lines[end:]
+    lines = lines[:end] or [report[0][len(_REPORT) :] if report else "it gave no reason"]
+    traced = [(at, found) for at, found in enumerate(map(_INSTRUCTION.match, lines)) if found]
+    last, found = traced[-1] if traced else (len(lines), _MENTIONED.search(lines[-1]))
+    first = max(0, min(last - 1, len(lines) - _SHOWN - 1))
+    shown = (*lines[first:], *_section(report, "Reason:"), *_section(report, "Suggestion:"))
+    return Verdict(lines[-1], int(found[1]) if found else -1, shown)
 
 
 def locate(spec: ProgramSpec, index: int) -> Location | None:
