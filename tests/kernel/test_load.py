@@ -114,8 +114,8 @@ def test_a_long_log_is_fetched_whole() -> None:
         (
             an_object(ops.mov64(R0, 0), ops.exit_(), kind=999),
             LoadError,
-            "program probe: the kernel refuses it before verifying it (EINVAL): it lacks the program type 999, "
-            "or something that was asked for with it",
+            "program probe: the kernel refuses it before verifying it (EINVAL): it lacks the program type "
+            "999, or something that was asked for with it",
         ),
         (
             an_object(ops.load_map(R1, "start"), ops.exit_()),
@@ -138,7 +138,7 @@ def test_the_second_program_fails_and_the_first_goes_too() -> None:
     )
     bad = good._replace(name="bad", code=(ops.mov64(R0, R6), ops.exit_()))
     before = descriptors(), loaded_programs()
-    with pytest.raises(VerifierError, match="^the verifier rejected bad: R6 !read_ok\n"):
+    with pytest.raises(VerifierError, match=r"^the verifier rejected bad: R6 !read_ok\n"):
         load.load(ObjectSpec("two", (good, bad), (STARTS,)))
     assert (descriptors(), loaded_programs()) == before
 
@@ -160,5 +160,5 @@ def test_closing_twice_is_fine() -> None:
     loaded.close()
     loaded.close()
     assert descriptors() == before
-    with pytest.raises(ValueError, match="^program probe is closed$"):
+    with pytest.raises(ValueError, match=r"^program probe is closed$"):
         loaded.programs["probe"].fileno()

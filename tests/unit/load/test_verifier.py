@@ -50,9 +50,10 @@ def test_the_report_of_newer_kernels_is_folded_into_two_lines() -> None:
         "; here(ops.load(8, R0, R0, 0)), @ cases.py:24",
         "6: (79) r0 = *(u64 *)(r0 +0)",
         NULL,
-        "Reason: R0 may be NULL here (a nullable map value pointer). The program could dereference NULL on this "
-        "path, so the verifier cannot prove this access is safe.",
-        "Suggestion: Add a NULL check before the access and dereference the pointer only on the non-NULL path.",
+        "Reason: R0 may be NULL here (a nullable map value pointer). The program could dereference NULL on "
+        "this path, so the verifier cannot prove this access is safe.",
+        "Suggestion: Add a NULL check before the access and dereference the pointer only on the non-NULL "
+        "path.",
     )
 
 
