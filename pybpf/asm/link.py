@@ -10,7 +10,7 @@ from pybpf.errors import AsmError, near
 from pybpf.isa import Instruction, encode
 from pybpf.isa.opcodes import BPF_JA, BPF_JMP, BPF_JMP32, BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE, LDDW
 
-__all__ = ["Resolver", "link", "resolve_labels"]
+__all__ = ["Resolver", "link", "resolve", "resolve_labels"]
 
 # From a name to a number, such as a map's descriptor: a mapping, or a function that knows.
 Resolver = Union[Mapping[str, int], Callable[[str], int]]
@@ -37,15 +37,22 @@ def resolve_labels(statements: Iterable[Statement]) -> list[Statement]:
         ref = statement.ref
         if isinstance(ref, (LabelRef, SubprogramRef)):
             if ref.name not in places:
-                raise AsmError(f"instruction {index}: no label {ref.name!r}{near(ref.name, places)}")
-            insn = _aim(statement.insn, places[ref.name] - index - 1, ref, index)
+                raise _fault(f"instruction {index}: no label {ref.name!r}{near(ref.name, places)}", statement)
+            distance = places[ref.name] - index - 1
+            insn = _aim(statement.insn, distance, ref)
+            if insn is None:
+                raise _fault(
+                    f"instruction {index}: label {ref.name!r} is {distance} instructions away, a conditional"
+                    " jump reaches -32768 to 32767: jump on the opposite condition over a 'gotol'",
+                    statement,
+                )
             statement = statement._replace(insn=insn, ref=None)
         resolved.append(statement)
         index += statement.insn.slots
     return resolved
 
 
-def _aim(insn: Instruction, distance: int, ref: LabelRef | SubprogramRef, index: int) -> Instruction:
+def _aim(insn: Instruction, distance: int, ref: LabelRef | SubprogramRef) -> Instruction | None:
     if insn.opcode == LDDW:
         return insn._replace(imm=distance & 0xFFFF_FFFF)
     if isinstance(ref, SubprogramRef) or insn.opcode == BPF_JMP32 | BPF_JA:
@@ -54,10 +61,7 @@ def _aim(insn: Instruction, distance: int, ref: LabelRef | SubprogramRef, index:
         return insn._replace(offset=distance)
     if insn.opcode == BPF_JMP | BPF_JA:
         return Instruction(BPF_JMP32 | BPF_JA, imm=distance)
-    raise AsmError(
-        f"instruction {index}: label {ref.name!r} is {distance} instructions away, a conditional jump reaches"
-        " -32768 to 32767: jump on the opposite condition over a 'gotol'"
-    )
+    return None
 
 
 def link(
@@ -70,23 +74,38 @@ def link(
     `map_fds` gives the descriptor of a map by name, `kernel_functions` the BTF id of a function in the
     kernel's own BTF. Raises `AsmError` for a name that is not known, `EncodingError` as `encode` does.
     """
+    return encode(resolve(statements, map_fds, kernel_functions))
+
+
+def resolve(
+    statements: Iterable[Statement],
+    map_fds: Resolver | None = None,
+    kernel_functions: Resolver | None = None,
+) -> list[Instruction]:
+    """As `link`, but the instructions."""
     instructions = []
-    for insn, ref, _, _ in resolve_labels(statements):
+    for statement in resolve_labels(statements):
+        insn, ref = statement.insn, statement.ref
         if isinstance(ref, MapRef):
-            fd = _resolve(map_fds, ref.name, "map")
+            fd = _resolve(map_fds, ref.name, "map", statement)
             insn = insn._replace(src=BPF_PSEUDO_MAP_FD, imm=fd)
         elif isinstance(ref, MapValueRef):
-            fd = _resolve(map_fds, ref.name, "map")
+            fd = _resolve(map_fds, ref.name, "map", statement)
             insn = insn._replace(src=BPF_PSEUDO_MAP_VALUE, imm=ref.offset << 32 | fd)
         elif isinstance(ref, KernelFunctionRef):
-            insn = insn._replace(imm=_resolve(kernel_functions, ref.name, "kernel function"))
+            insn = insn._replace(imm=_resolve(kernel_functions, ref.name, "kernel function", statement))
         instructions.append(insn)
-    return encode(instructions)
+    return instructions
 
 
-def _resolve(resolver: Resolver | None, name: str, what: str) -> int:
+def _resolve(resolver: Resolver | None, name: str, what: str, statement: Statement) -> int:
     if callable(resolver):
         return resolver(name)
     if resolver is None or name not in resolver:
-        raise AsmError(f"{what} {name!r} is not known here{near(name, resolver or ())}")
+        raise _fault(f"{what} {name!r} is not known here{near(name, resolver or ())}", statement)
     return resolver[name]
+
+
+def _fault(message: str, statement: Statement) -> AsmError:
+    place = statement.location
+    return AsmError(message, place.line, place.column, place.text) if place else AsmError(message)

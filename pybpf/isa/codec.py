@@ -55,8 +55,8 @@ def encode(instructions: Iterable[Instruction]) -> bytes:
         try:
             if opcode == LDDW:
                 low, high = imm & 0xFFFF_FFFF, imm >> 32
-                code += pack(opcode, src << 4 | dst, offset, low - (low >> 31 << 32))
-                code += pack(0, 0, 0, high - (high >> 31 << 32))
+                first = pack(opcode, src << 4 | dst, offset, low - (low >> 31 << 32))
+                code += first + pack(0, 0, 0, high - (high >> 31 << 32))
             else:
                 code += pack(opcode, src << 4 | dst, offset, imm)
         except StructError:

@@ -180,7 +180,7 @@ def _memory() -> Iterator[Op]:
                 "packet",
                 src=None,
                 imm=None,
-                also=(text + "r{src} + {imm}]", text + "r{src}]"),
+                also=(text + "r{src}]",),
             )
     # BPF_NOSPEC of <linux/filter.h>, which has the number of BPF_ATOMIC.
     yield Op("nospec", BPF_ST | BPF_ATOMIC | BPF_W, "nospec", "kernel")
@@ -303,7 +303,17 @@ def _jumps() -> Iterator[Op]:
     yield Op("exit", BPF_JMP | BPF_EXIT, "exit", "base32")
     call = BPF_JMP | BPF_CALL
     yield Op("call", call, "call {helper}", "base32", imm=None)
-    yield Op("call_local", call, "call {function}", "base32", src=BPF_PSEUDO_CALL, imm=None, target="imm")
+    yield Op(
+        "call_local",
+        call,
+        "call {function}",
+        "base32",
+        src=BPF_PSEUDO_CALL,
+        imm=None,
+        target="imm",
+        # llvm's text for all calls, where only the bytes before it tell them apart.
+        also=("call {imm}",),
+    )
     yield Op(
         "call_kernel",
         call,
@@ -313,6 +323,7 @@ def _jumps() -> Iterator[Op]:
         offset=None,
         imm=None,
         symbol="call kernel-function[{name}]",
+        also=("call {imm}",),
     )
 
 
@@ -336,7 +347,8 @@ def _wide() -> Iterator[Op]:
         )
 
     value = "[0]{high}"
-    yield op("lddw", 0, "{imm64} ll", high=True)
+    # Without `ll` it is the kernel's text, where only the opcode before it tells it from a move.
+    yield op("lddw", 0, "{imm64} ll", "{imm64}", high=True)
     yield op("lddw_map_fd", BPF_PSEUDO_MAP_FD, "map[fd:{low}]", "map[id:{low}]", symbol="map[{name}]")
     yield op(
         "lddw_map_value",
