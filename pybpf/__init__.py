@@ -1,0 +1,71 @@
+"""eBPF from Python alone: write a probe as a Python function; lower, load, attach, read and explain it.
+
+Names are resolved when they are first used, so that importing costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pybpf.dsl import (
+        Choice,
+        CString,
+        Events,
+        HashMap,
+        Param,
+        Record,
+        func,
+        i8,
+        i16,
+        i32,
+        i64,
+        kprobe,
+        kretprobe,
+        lower,
+        table,
+        u8,
+        u16,
+        u32,
+        u64,
+    )
+    from pybpf.gadget import Gadget
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CString",
+    "Choice",
+    "Events",
+    "Gadget",
+    "HashMap",
+    "Param",
+    "Record",
+    "func",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "kprobe",
+    "kretprobe",
+    "lower",
+    "table",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    module = importlib.import_module("pybpf.gadget" if name == "Gadget" else "pybpf.dsl")
+    value = globals()[name] = getattr(module, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,62 @@
+"""Getting ready for registers: what no instruction can take as it is gets an operation of its own."""
+
+from __future__ import annotations
+
+from pybpf.codegen.ir import FREE, Block, Function, Op, signed
+
+__all__ = ["fits_imm32", "legalise"]
+
+
+def fits_imm32(value: int, size: int = 8) -> bool:
+    """Whether a constant can be the 32-bit immediate of an operation on `size` bytes."""
+    return size < 8 or -(1 << 31) <= signed(value) < 1 << 31
+
+
+def legalise(function: Function, jmp32: bool) -> None:
+    """Insert a `copy` before each use of a free operation that has to be in a register, and split edges."""
+    for block in function.blocks:
+        ops: list[Op] = []
+        for op in block.ops:
+            args = list(op.args)
+            for index, arg in enumerate(args):
+                if arg.kind in FREE and not _immediate(op, index, arg, jmp32):
+                    args[index] = Op("copy", (arg,), location=op.location)
+                    ops.append(args[index])
+            op.args = tuple(args)
+            ops.append(op)
+        block.ops = ops
+    _split_edges(function)
+
+
+def _immediate(op: Op, index: int, arg: Op, jmp32: bool) -> bool:
+    if op.kind in ("call", "exit", "phi", "copy"):
+        return True
+    if op.kind == "alu":
+        return index == 0 or (arg.kind == "const" and fits_imm32(arg.attr, op.size))
+    if op.kind in ("load", "store", "atomic") and index == 0:
+        return arg.kind == "slot"
+    if op.kind == "store":
+        return arg.kind == "const" and fits_imm32(arg.attr, op.size)
+    if op.kind == "branch" and index == 1:
+        return arg.kind == "const" and fits_imm32(arg.attr, op.size if jmp32 else 8)
+    return False
+
+
+def _split_edges(function: Function) -> None:
+    """A branch into a block with phis gets a block of its own on that edge, for the moves."""
+    split = False
+    for block in list(function.blocks):
+        if len(block.end.targets) < 2:
+            continue
+        for target in set(block.end.targets):
+            if next(target.phis(), None) is None:
+                continue
+            edge = Block(f"{block.name}_{target.name}")
+            edge.ops.append(Op("jump", location=block.end.location, targets=(target,)))
+            edge.preds = [block]
+            block.end.targets = tuple(edge if t is target else t for t in block.end.targets)
+            target.preds[target.preds.index(block)] = edge
+            function.blocks.append(edge)
+            split = True
+    if split:
+        function.order()

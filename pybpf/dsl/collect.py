@@ -1,0 +1,69 @@
+"""What a module declares: its probes, and the maps and parameters that they can reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from pybpf.dsl.decorators import Func, Probe
+from pybpf.dsl.maps import Events, Map
+from pybpf.dsl.params import Param, Selected
+from pybpf.errors import LoweringError
+
+__all__ = ["Declarations", "collect"]
+
+
+class Declarations(NamedTuple):
+    """A program before it is lowered. Maps are sorted by name, parameters by where they are met first."""
+
+    name: str
+    file: str
+    probes: tuple[Probe, ...]
+    maps: tuple[Map, ...]
+    params: tuple[Param, ...]
+
+    @property
+    def events(self) -> Events | None:
+        """The stream of events, if there is one."""
+        return next((map for map in self.maps if isinstance(map, Events)), None)
+
+
+def collect(module: ModuleType) -> Declarations:
+    """All that a module declares. Raises LoweringError when two maps or parameters have one name."""
+    probes = tuple(value for value in vars(module).values() if isinstance(value, Probe))
+    maps: dict[str, Map] = {}
+    params: dict[str, Param] = {}
+    for found in _reachable([*vars(module).values(), *probes]):
+        table: dict[str, Any] = maps if isinstance(found, Map) else params
+        if table.setdefault(found.name, found) is not found:
+            raise LoweringError(f"{module.__name__} has two of the name {found.name!r}")
+    events = [map for map in maps.values() if isinstance(map, Events)]
+    if len(events) > 1:
+        raise LoweringError(f"{module.__name__} has {len(events)} streams of events; there can be one")
+    return Declarations(
+        module.__name__,
+        module.__file__ or "",
+        probes,
+        tuple(maps[name] for name in sorted(maps)),
+        tuple(params.values()),
+    )
+
+
+def _reachable(values: list[Any]) -> Iterator[Map | Param]:
+    """Maps and parameters among values, and in what the functions among them mention."""
+    seen: set[int] = set()
+    while values:
+        value = values.pop(0)
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, (Map, Param)):
+            yield value
+        elif isinstance(value, Selected):
+            values.append(value.choice)
+        elif isinstance(value, (Func, Probe)):
+            names = value.source.names()
+            values.extend(names[name] for name in value.source.function.__code__.co_names if name in names)
+            if isinstance(value, Probe):
+                values.append(value.where)

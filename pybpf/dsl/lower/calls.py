@@ -1,0 +1,119 @@
+"""Calls: inlined functions, records, conversions, methods and helpers, and Python at build time."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from typing import Any
+
+from pybpf.codegen.ir import Block
+from pybpf.dsl.decorators import Func, Probe
+from pybpf.dsl.lower.base import Lowerer
+from pybpf.dsl.record import Record
+from pybpf.dsl.records import RecordValue
+from pybpf.dsl.values import Value, convert
+from pybpf.errors import BpfError
+from pybpf.spec import Int, Struct
+
+__all__ = ["Calls"]
+
+_RESULT = "the result"
+
+
+class Calls(Lowerer):
+    """The part of lowering that calls."""
+
+    def call(self, node: ast.Call, outcomes: tuple[Block, Block] | None = None) -> Any:
+        callee = self.value(node.func)
+        args = [self.value(arg) for arg in node.args]
+        keywords = {}
+        for keyword in node.keywords:
+            if keyword.arg is None:
+                raise self.cx.error("** is not supported in a probe; write the arguments out", node)
+            keywords[keyword.arg] = self.value(keyword.value)
+        self.cx.at(node)
+        if isinstance(callee, Func):
+            return self._inline(callee, args, keywords, node, outcomes)
+        if isinstance(callee, Value):
+            return callee.call(self.cx, args, keywords)
+        if isinstance(callee, type) and issubclass(callee, Record):
+            return self._record(callee.layout, args, keywords)
+        if isinstance(callee, Int):
+            if keywords or len(args) != 1:
+                raise self.cx.error(f"{callee.name}(...) takes one number", node)
+            return convert(self.cx, args[0], callee)
+        return self._at_build_time(callee, args, keywords, node)
+
+    def _record(self, layout: Struct, args: list[Any], keywords: dict[str, Any]) -> RecordValue:
+        if len(args) > len(layout.fields):
+            raise self.cx.error(f"{layout.name} has {len(layout.fields)} members, not {len(args)}")
+        values = {field.name: arg for field, arg in zip(layout.fields, args)}
+        twice = [name for name in keywords if name in values]
+        if twice:
+            raise self.cx.error(f"{layout.name}.{twice[0]} is given twice")
+        return RecordValue.make(self.cx, layout, {**values, **keywords})
+
+    def _inline(
+        self,
+        callee: Func,
+        args: list[Any],
+        keywords: dict[str, Any],
+        node: ast.Call,
+        outcomes: tuple[Block, Block] | None,
+    ) -> Any:
+        cx, place = self.cx, self.cx.place(node)
+        if len(cx.callers) > 50:
+            raise cx.error(f"{callee.source.name} calls itself: an inlined function can't", node)
+        try:
+            bound = inspect.signature(callee.source.function).bind(*args, **keywords)
+        except TypeError as error:
+            raise cx.error(f"{callee.source.name}: {error}", node) from None
+        bound.apply_defaults()
+        file = cx.file
+        inner = type(self)(cx, callee.source, outcomes)
+        for name, value in bound.arguments.items():
+            inner.scope.assign(name, value)
+        cx.file = callee.source.file
+        cx.callers.append(place)
+        inner.statements(callee.source.tree.body)
+        result = inner.finish()
+        cx.callers.pop()
+        cx.file = file
+        cx.build.location = place
+        return result
+
+    def finish(self) -> Any:
+        """The end of the function was reached: go on where its returns meet, with the value returned."""
+        if self.outcomes is not None:
+            if self.cx.build.block is not None:
+                self.cx.build.jump(self.outcomes[1])
+            return None
+        paths = []
+        end = self.scope.path()
+        for path, value in [*self.returns, *([(end, None)] if end is not None else [])]:
+            self.scope.resume(path)
+            self.scope.names = {}
+            self.scope.assign(_RESULT, value)
+            paths.append(self.scope.path())
+        self.scope.join(paths)
+        return self.scope.read(_RESULT) if self.cx.build.block is not None else None
+
+    def _at_build_time(self, callee: Any, args: list[Any], keywords: dict[str, Any], node: ast.Call) -> Any:
+        name = getattr(callee, "__name__", repr(callee))
+        if isinstance(callee, Probe):
+            raise self.cx.error(f"{name} is a probe: the kernel calls it, no other probe can", node)
+        if not callable(callee):
+            raise self.cx.error(f"{callee!r} can't be called", node)
+        if any(isinstance(arg, Value) for arg in [*args, *keywords.values()]):
+            if callee is print:
+                raise self.cx.error("a probe can't print; send an event", node)
+            raise self.cx.error(
+                f"{name} is plain Python, and gets a value that only the kernel has: decorate it with @func",
+                node,
+            )
+        try:
+            return callee(*args, **keywords)
+        except BpfError:
+            raise
+        except Exception as error:
+            raise self.cx.error(f"{name} failed at build time: {error!r}", node) from None

@@ -1,0 +1,121 @@
+"""Conditions become branches; those known at build time become nothing."""
+
+from __future__ import annotations
+
+import ast
+import enum
+from typing import Any
+
+from pybpf.codegen.ir import Block
+from pybpf.dsl.decorators import Func
+from pybpf.dsl.lower.base import Lowerer
+from pybpf.dsl.lower.operators import comparison, static_comparison
+from pybpf.dsl.values import Condition, Value
+
+__all__ = ["Conditions", "null_checks"]
+
+
+def null_checks(node: ast.expr, outcome: bool) -> dict[str, bool]:
+    """Which names are known to be there (True) or None (False) when `node` came out as `outcome`."""
+    if isinstance(node, ast.Name):
+        return {node.id: outcome}
+    if isinstance(node, ast.NamedExpr) and isinstance(node.target, ast.Name):
+        return {node.target.id: outcome}
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return null_checks(node.operand, not outcome)
+    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And) == outcome:
+        found: dict[str, bool] = {}
+        for operand in node.values:
+            found.update(null_checks(operand, outcome))
+        return found
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.left, ast.Name):
+        (op,), (right,) = node.ops, node.comparators
+        if isinstance(right, ast.Constant) and right.value is None:
+            if isinstance(op, (ast.Is, ast.Eq)):
+                return {node.left.id: not outcome}
+            if isinstance(op, (ast.IsNot, ast.NotEq)):
+                return {node.left.id: outcome}
+    return {}
+
+
+class Conditions(Lowerer):
+    """The part of lowering that decides."""
+
+    def refine(self, node: ast.expr, outcome: bool) -> None:
+        """Take note of the null checks in a condition."""
+        for name, present in null_checks(node, outcome).items():
+            self.scope.refine(name, present)
+
+    def branch(self, node: ast.expr, then: Block, otherwise: Block) -> None:
+        self.cx.at(node)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            self.branch(node.operand, otherwise, then)
+        elif isinstance(node, ast.BoolOp):
+            self._branch_all(node, then, otherwise)
+        elif isinstance(node, ast.Compare):
+            self._branch_compare(node, then, otherwise)
+        elif isinstance(node, ast.Call) and isinstance(self._callee(node), Func):
+            self.call(node, (then, otherwise))
+        else:
+            value = self.value(node)
+            self.cx.at(node)
+            self.go(value.truth(self.cx) if isinstance(value, Value) else value, then, otherwise)
+
+    def go(self, truth: Condition | Any, then: Block, otherwise: Block) -> None:
+        """Branch on a condition, or jump when it is known."""
+        if isinstance(truth, Condition):
+            self.cx.build.branch(truth.condition, truth.a, truth.b, then, otherwise, truth.size)
+        elif truth is None or type(truth) in (bool, int) or isinstance(truth, enum.Enum):
+            self.cx.build.jump(then if truth else otherwise)
+        else:
+            raise self.cx.error(
+                f"{truth!r} is neither true nor false here: only bool, int, None and enum members decide at"
+                " build time"
+            )
+
+    def _callee(self, node: ast.Call) -> Any:
+        return self.globals.get(node.func.id) if isinstance(node.func, ast.Name) else None
+
+    def _branch_all(self, node: ast.BoolOp, then: Block, otherwise: Block) -> None:
+        """`and` and `or`: each operand in turn, until one decides."""
+        is_and = isinstance(node.op, ast.And)
+        before = self.scope.path()
+        for operand in node.values[:-1]:
+            more = self.cx.build.new_block("and" if is_and else "or")
+            self.branch(operand, more if is_and else then, otherwise if is_and else more)
+            if not more.preds:
+                break
+            self.cx.build.enter(more)
+            self.refine(operand, is_and)
+        else:
+            self.branch(node.values[-1], then, otherwise)
+        if before is not None:
+            self.scope.names = dict(before.names)
+
+    def _branch_compare(self, node: ast.Compare, then: Block, otherwise: Block) -> None:
+        left = self.value(node.left)
+        for index, (op, comparator) in enumerate(zip(node.ops, node.comparators)):
+            right = self.value(comparator)
+            self.cx.at(node)
+            last = index == len(node.ops) - 1
+            after = then if last else self.cx.build.new_block("and")
+            self._branch_pair(op, left, right, after, otherwise)
+            if last or not after.preds:
+                return
+            self.cx.build.enter(after)
+            left = right
+
+    def _branch_pair(self, op: ast.cmpop, left: Any, right: Any, then: Block, otherwise: Block) -> None:
+        if not isinstance(left, Value) and not isinstance(right, Value):
+            return self.go(static_comparison(op, left, right), then, otherwise)
+        if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, Value):
+            found = right.item(self.cx, left).truth(self.cx)
+            return self.go(found, *((then, otherwise) if isinstance(op, ast.In) else (otherwise, then)))
+        if isinstance(op, (ast.Eq, ast.NotEq)):
+            same, different = (then, otherwise) if isinstance(op, ast.Eq) else (otherwise, then)
+            whole, other = (left, right) if isinstance(left, Value) else (right, left)
+            if whole.branch_equal(self.cx, other, same, different):
+                return None
+            if isinstance(other, Value) and other.branch_equal(self.cx, whole, same, different):
+                return None
+        return self.go(comparison(self.cx, op, left, right), then, otherwise)

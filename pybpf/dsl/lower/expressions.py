@@ -1,0 +1,135 @@
+"""Expressions: values of the kernel, or of build time."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from typing import Any
+
+from pybpf.dsl.lower.base import Lowerer
+from pybpf.dsl.lower.nodes import rejected
+from pybpf.dsl.lower.operators import arithmetic, negative
+from pybpf.dsl.lower.scope import static
+from pybpf.dsl.lower.stage import staged
+from pybpf.dsl.types import u64
+from pybpf.dsl.values import Scalar, Value
+from pybpf.errors import near
+
+__all__ = ["Expressions"]
+
+
+class Expressions(Lowerer):
+    """The part of lowering that computes."""
+
+    def value(self, node: ast.expr) -> Any:
+        method = getattr(self, f"_{type(node).__name__.lower()}", None)
+        if method is None:
+            raise self.cx.error(rejected(node), node)
+        self.cx.at(node)
+        return method(node)
+
+    def _constant(self, node: ast.Constant) -> Any:
+        return node.value
+
+    def _name(self, node: ast.Name) -> Any:
+        if node.id in self.scope.names:
+            return self.scope.read(node.id)
+        if node.id in self.globals:
+            return staged(self.cx, self.globals[node.id])
+        if hasattr(builtins, node.id):
+            return getattr(builtins, node.id)
+        known = [*self.scope.names, *self.globals]
+        raise self.cx.error(f"{node.id} is not defined{near(node.id, known)}", node)
+
+    def _attribute(self, node: ast.Attribute) -> Any:
+        owner = self.value(node.value)
+        self.cx.at(node)
+        if isinstance(owner, Value):
+            return owner.attribute(self.cx, node.attr)
+        try:
+            return staged(self.cx, getattr(owner, node.attr))
+        except AttributeError as error:
+            raise self.cx.error(f"{error}{near(node.attr, dir(owner))}", node) from None
+
+    def _subscript(self, node: ast.Subscript) -> Any:
+        owner, key = self.value(node.value), self.value(node.slice)
+        self.cx.at(node)
+        if isinstance(owner, Value):
+            return owner.item(self.cx, key)
+        if isinstance(key, Value):
+            raise self.cx.error(f"{owner!r} is known at build time, and {key.describe()} is not", node)
+        try:
+            return staged(self.cx, owner[key])
+        except (LookupError, TypeError) as error:
+            raise self.cx.error(f"this can't be indexed at build time: {error!r}", node) from None
+
+    def _binop(self, node: ast.BinOp) -> Any:
+        left, right = self.value(node.left), self.value(node.right)
+        self.cx.at(node)
+        return arithmetic(self.cx, node.op, left, right)
+
+    def _unaryop(self, node: ast.UnaryOp) -> Any:
+        if isinstance(node.op, ast.Not):
+            return self._truth(node)
+        value = self.value(node.operand)
+        self.cx.at(node)
+        if isinstance(node.op, ast.USub):
+            return negative(self.cx, value)
+        if isinstance(node.op, ast.UAdd):
+            return value
+        return arithmetic(self.cx, ast.BitXor(), value, -1 if static(value) else _ones(self.cx, value))
+
+    def _compare(self, node: ast.Compare) -> Any:
+        return self._truth(node)
+
+    def _boolop(self, node: ast.BoolOp) -> Any:
+        return self._truth(node)
+
+    def _truth(self, node: ast.expr) -> Any:
+        """A condition as a value: 1 or 0, or a bool when it is known at build time."""
+        true, false = self.cx.build.new_block("true"), self.cx.build.new_block("false")
+        self.branch(node, true, false)
+        return self._choose([(true, True), (false, False)])
+
+    def _ifexp(self, node: ast.IfExp) -> Any:
+        true, false = self.cx.build.new_block("then"), self.cx.build.new_block("else")
+        self.branch(node.test, true, false)
+        return self._choose([(true, node.body), (false, node.orelse)])
+
+    def _choose(self, arms: list[tuple[Any, Any]]) -> Any:
+        """The value of whichever block is reached; an arm is a value or an expression to lower there."""
+        paths, name = [], "the value of this expression"
+        before = dict(self.scope.names)
+        for block, arm in arms:
+            if not block.preds:
+                continue
+            self.scope.names = dict(before)
+            self.cx.build.enter(block)
+            value = self.value(arm) if isinstance(arm, ast.expr) else arm
+            self.scope.assign(name, value)
+            paths.append(self.scope.path())
+        self.scope.join(list(paths))
+        value = self.scope.read(name)
+        del self.scope.names[name]
+        return value
+
+    def _namedexpr(self, node: ast.NamedExpr) -> Any:
+        value = self.value(node.value)
+        self.cx.at(node)
+        self.scope.assign(node.target.id, value)
+        return value
+
+    def _tuple(self, node: ast.Tuple) -> Any:
+        return tuple(self.value(element) for element in node.elts)
+
+    def _list(self, node: ast.List) -> Any:
+        return [self.value(element) for element in node.elts]
+
+    def _call(self, node: ast.Call) -> Any:
+        return self.call(node)
+
+
+def _ones(cx: Any, value: Value) -> Any:
+    """All ones in the type of a number."""
+    layout = value.layout if isinstance(value, Scalar) else u64
+    return -1 if layout.signed else layout.maximum

@@ -1,0 +1,67 @@
+"""Every node of Python's syntax: which are lowered, and what is said of those that are not."""
+
+from __future__ import annotations
+
+import ast
+
+__all__ = ["HANDLED", "REJECTED", "rejected"]
+
+_HANDLED = """
+    Add And AnnAssign Assert Assign Attribute AugAssign BinOp BitAnd BitOr BitXor BoolOp Call Compare Constant
+    Delete Div Eq Expr FloorDiv For FunctionDef Gt GtE If IfExp In Invert Is IsNot LShift List Load Lt LtE Mod
+    Mult Name NamedExpr Not NotEq NotIn Or Pass Pow RShift Return Store Sub Subscript Tuple UAdd USub UnaryOp
+    Del MatMult arg arguments keyword
+"""
+HANDLED = frozenset(_HANDLED.split())
+
+# What was found, and what would be right.
+REJECTED = {
+    "AsyncFor": "a probe can't wait: there is no async in it",
+    "AsyncFunctionDef": "a probe can't wait: there is no async in it",
+    "AsyncWith": "a probe can't wait: there is no async in it",
+    "Await": "a probe can't wait: there is no async in it",
+    "Break": "break is not supported; return from a @func instead",
+    "ClassDef": "a class can't be defined in a probe; define it in the module",
+    "Continue": "continue is not supported; put the rest of the loop's body under an if",
+    "Dict": "a dict can't be made in a probe; make it in the module",
+    "DictComp": "a comprehension can't be lowered; compute it in the module",
+    "ExceptHandler": "a probe has no exceptions; test the value that a helper returns",
+    "FormattedValue": "a probe can't format text; send the values and format them in user space",
+    "GeneratorExp": "a generator can't be lowered; compute it in the module",
+    "Global": "a probe can't set a global variable of Python; keep state in a map",
+    "Import": "a probe can't import; import in the module",
+    "ImportFrom": "a probe can't import; import in the module",
+    "Interpolation": "a probe can't format text; send the values and format them in user space",
+    "JoinedStr": "a probe can't format text; send the values and format them in user space",
+    "Lambda": "a lambda can't be lowered; define a function with @func",
+    "ListComp": "a comprehension can't be lowered; compute it in the module",
+    "Match": "match is not supported; use if and elif",
+    "Nonlocal": "a probe can't set a variable of another function; return the value instead",
+    "Raise": "a probe has no exceptions; return instead",
+    "Set": "a set can't be made in a probe; make it in the module",
+    "SetComp": "a comprehension can't be lowered; compute it in the module",
+    "Slice": "slices are not supported",
+    "Starred": "* is not supported in a probe; write the arguments out",
+    "TemplateStr": "a probe can't format text; send the values and format them in user space",
+    "Try": "a probe has no exceptions; test the value that a helper returns",
+    "TryStar": "a probe has no exceptions; test the value that a helper returns",
+    "TypeAlias": "a type can't be defined in a probe; define it in the module",
+    "While": "while is not supported; use a for over a sequence known at build time",
+    "With": "with can't be lowered",
+    "Yield": "a probe can't be a generator; send events to a map",
+    "YieldFrom": "a probe can't be a generator; send events to a map",
+    "comprehension": "a comprehension can't be lowered; compute it in the module",
+    "withitem": "with can't be lowered",
+}
+for _name in ("MatchAs", "MatchClass", "MatchMapping", "MatchOr", "MatchSequence", "MatchSingleton"):
+    REJECTED[_name] = REJECTED["Match"]
+for _name in ("MatchStar", "MatchValue", "match_case"):
+    REJECTED[_name] = REJECTED["Match"]
+for _name in ("ParamSpec", "TypeVar", "TypeVarTuple"):
+    REJECTED[_name] = "a probe can't be generic"
+
+
+def rejected(node: ast.AST) -> str:
+    """Why a node can't be lowered, and what to do."""
+    name = type(node).__name__
+    return REJECTED.get(name, f"{name} can't be lowered here")

@@ -1,0 +1,167 @@
+"""Arithmetic and comparison of kernel integers.
+
+Operands are brought to the wider of the two types; of equally wide ones, a signed and an unsigned, to the
+unsigned. Results wrap around in that type. A number that is known at build time takes the other's type.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from typing import Any, Callable
+
+from pybpf.dsl.context import Context
+from pybpf.dsl.kernel import KernelPointer
+from pybpf.dsl.types import boolean
+from pybpf.dsl.values import Condition, Scalar, Value, integer
+from pybpf.spec import Int
+
+__all__ = ["arithmetic", "comparison", "negative", "static_comparison"]
+
+_ALU = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.FloorDiv: "div",
+    ast.Mod: "mod",
+    ast.BitAnd: "and",
+    ast.BitOr: "or",
+    ast.BitXor: "xor",
+    ast.LShift: "lsh",
+    ast.RShift: "rsh",
+}
+_PYTHON: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.BitXor: operator.xor,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+    ast.Pow: operator.pow,
+    ast.Div: operator.truediv,
+}
+_CONDITIONS = {
+    ast.Eq: "eq",
+    ast.NotEq: "ne",
+    ast.Lt: "lt",
+    ast.LtE: "le",
+    ast.Gt: "gt",
+    ast.GtE: "ge",
+}
+_STATIC: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Is: operator.is_,
+    ast.IsNot: operator.is_not,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+}
+
+
+def static_comparison(op: ast.cmpop, a: Any, b: Any) -> bool:
+    """A comparison of two values that are known at build time."""
+    return bool(_STATIC[type(op)](a, b))
+
+
+def arithmetic(cx: Context, op: ast.operator, a: Any, b: Any) -> Any:
+    """`a op b`; Python's own when both are known at build time."""
+    if not isinstance(a, Value) and not isinstance(b, Value):
+        try:
+            return _PYTHON[type(op)](a, b)
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise cx.error(f"this can't be computed at build time: {error}") from None
+    name = _ALU.get(type(op))
+    if name is None:
+        cure = "; // divides whole numbers" if isinstance(op, ast.Div) else ""
+        raise cx.error(f"a probe has no operator {_SYMBOLS.get(type(op), '**')}{cure}")
+    layout = _type(cx, a, b)
+    if layout is boolean:
+        layout = _type(cx, 0, Scalar(cx.build.const(0), Int("u64", 8)))
+    if layout.signed and name in ("div", "mod"):
+        raise cx.error(f"signed division isn't supported: convert, as in u{layout.size * 8}(x) // 1000")
+    if layout.signed and name == "rsh":
+        name = "arsh"
+    left = integer(cx, a, layout, "the left side") if not isinstance(a, Scalar) else a.op
+    right = integer(cx, b, layout, "the right side") if not isinstance(b, Scalar) else b.op
+    size = max(4, layout.size) if name not in ("arsh",) else 8
+    result = cx.build.alu(name, left, right, size)
+    if layout.size < 4 or (layout.size == 4 and layout.signed):
+        result = cx.build.extend(result, layout.size, layout.signed)
+    return Scalar(result, layout)
+
+
+def negative(cx: Context, value: Any) -> Any:
+    """`-value`."""
+    return arithmetic(cx, ast.Sub(), 0, value) if isinstance(value, Value) else -value
+
+
+def comparison(cx: Context, op: ast.cmpop, a: Any, b: Any) -> Condition | bool:
+    """`a op b` as a condition for a branch."""
+    name = _CONDITIONS.get(type(op))
+    if isinstance(op, (ast.Is, ast.IsNot)):
+        return _is_none(cx, a, b, isinstance(op, ast.IsNot))
+    if name is None:
+        raise cx.error("`in` works on maps: `key in map`, or on values known at build time")
+    if isinstance(a, KernelPointer) or isinstance(b, KernelPointer):
+        return _pointers(cx, name, a, b)
+    layout = _type(cx, a, b, mixed=name in ("eq", "ne"))
+    left = a.op if isinstance(a, Scalar) else integer(cx, a, layout, "the left side")
+    right = b.op if isinstance(b, Scalar) else integer(cx, b, layout, "the right side")
+    if layout.signed and name not in ("eq", "ne"):
+        name = "s" + name
+    return Condition(name, left, right, layout.size)
+
+
+def _is_none(cx: Context, a: Any, b: Any, negated: bool) -> Condition | bool:
+    """`a is None`, for what may be null; a number never is."""
+    value = b if a is None else a
+    if (a is None) == (b is None) or not isinstance(value, Value):
+        raise cx.error("`is` compares with None in a probe; numbers are compared by ==")
+    truth = value.truth(cx) if value.nullable or isinstance(value, KernelPointer) else True
+    if isinstance(truth, bool):
+        return truth is negated
+    return truth._replace(condition="ne" if negated else "eq")
+
+
+def _pointers(cx: Context, name: str, a: Any, b: Any) -> Condition:
+    sides = [
+        side.op if isinstance(side, KernelPointer) else cx.build.const(0) if side in (None, 0) else None
+        for side in (a, b)
+    ]
+    left, right = sides
+    if left is None or right is None or name not in ("eq", "ne"):
+        raise cx.error("kernel pointers can be compared by == and != with each other and with None")
+    return Condition(name, left, right)
+
+
+def _type(cx: Context, a: Any, b: Any, mixed: bool = True) -> Int:
+    """The type in which two numbers meet."""
+    layouts = []
+    for side in (a, b):
+        if isinstance(side, Scalar):
+            layouts.append(side.layout)
+        elif not isinstance(side, int):
+            found = side.describe() if isinstance(side, Value) else repr(side)
+            raise cx.error(f"this takes numbers, and {found} is none")
+    if len(layouts) == 1:
+        return layouts[0]
+    first, second = sorted(layouts, key=lambda layout: (layout.size, not layout.signed))
+    if first.signed != second.signed and second.size == first.size and not mixed and first.size == 8:
+        raise cx.error(
+            f"a {first.name} and a {second.name} have no common order; convert one: {first.name}(x) or"
+            f" {second.name}(x)"
+        )
+    if first.signed and not second.signed and not mixed:
+        return Int("i64", 8, signed=True)
+    return second
+
+
+_SYMBOLS = {ast.Div: "/", ast.Pow: "**", ast.MatMult: "@"}

@@ -1,0 +1,206 @@
+"""Variables of a function while it is lowered, and what becomes of them where paths meet."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Union
+
+from pybpf.codegen.ir import Block, Local, Op
+from pybpf.dsl.context import Context
+from pybpf.dsl.records import EventState
+from pybpf.dsl.types import boolean, i64, u64
+from pybpf.dsl.values import Scalar, Value, integer
+from pybpf.errors import LoweringError
+from pybpf.source import Location
+from pybpf.spec import Int
+
+__all__ = ["Path", "Scope", "static"]
+
+
+class _Variable(NamedTuple):
+    """A name that stands for a kernel value: what kind, in which locals, and where it was set."""
+
+    kind: Value
+    locals: tuple[Local, ...]
+    location: Location | None
+
+
+class _Constant(NamedTuple):
+    """A name that stands for a value known at build time."""
+
+    value: Any
+    location: Location | None
+
+
+class _Unusable(NamedTuple):
+    """A name that can't be read: it isn't set on every path, or differently."""
+
+    message: str
+    notes: tuple[tuple[str, Location], ...]
+
+
+_Binding = Union[_Variable, _Constant, _Unusable]
+
+
+class Path(NamedTuple):
+    """One of the ways to a point where paths meet: its last block, and what holds there."""
+
+    block: Block
+    names: dict[str, _Binding]
+    assigned: dict[EventState, frozenset[str]]
+
+
+def static(value: Any) -> bool:
+    """Whether a value is known at build time."""
+    return not isinstance(value, Value)
+
+
+class Scope:
+    """The variables of one call of one function."""
+
+    def __init__(self, cx: Context) -> None:
+        self.cx = cx
+        self.names: dict[str, _Binding] = {}
+        self._locals: dict[tuple[str, int], Local] = {}
+
+    def assign(self, name: str, value: Any) -> None:
+        """`name = value`."""
+        place = self.cx.build.location
+        if static(value):
+            self.names[name] = _Constant(value, place)
+            return
+        locals_ = tuple(self._local(name, index) for index in range(len(value.parts)))
+        for local, part in zip(locals_, value.parts):
+            self.cx.build.set(local, part)
+        self.names[name] = _Variable(value, locals_, place)
+
+    def _local(self, name: str, index: int) -> Local:
+        return self._locals.setdefault((name, index), Local(name))
+
+    def read(self, name: str) -> Any:
+        """The value of a name. Raises KeyError when the function has no such variable."""
+        binding = self.names[name]
+        if isinstance(binding, _Constant):
+            return binding.value
+        if isinstance(binding, _Unusable):
+            raise LoweringError(
+                binding.message, self.cx.build.location, reversed(self.cx.callers), binding.notes
+            )
+        return binding.kind.rebuild([self.cx.build.get(local) for local in binding.locals])
+
+    def refine(self, name: str, present: bool) -> None:
+        """A null check has shown whether `name` is there."""
+        binding = self.names.get(name)
+        if isinstance(binding, _Variable) and binding.kind.nullable:
+            if present:
+                kind = binding.kind.checked()
+                self.names[name] = binding._replace(kind=kind, locals=binding.locals[: len(kind.parts)])
+            else:
+                self.names[name] = _Constant(None, binding.location)
+
+    def path(self) -> Path | None:
+        """Where lowering stands now; None when that can't be reached."""
+        if self.cx.build.block is None:
+            return None
+        return Path(self.cx.build.block, self.names, dict(self.cx.assigned))
+
+    def resume(self, path: Path) -> None:
+        """Go on at the end of a path."""
+        self.cx.build.block = path.block
+        self.names = dict(path.names)
+        self.cx.assigned = dict(path.assigned)
+
+    def join(self, paths: list[Path | None]) -> None:
+        """Go on where these paths meet; nothing can be reached when there are none."""
+        open_paths = [path for path in paths if path is not None]
+        if not open_paths:
+            self.cx.build.block = None
+            return None
+        if len(open_paths) == 1:
+            return self.resume(open_paths[0])
+        merged: dict[str, _Binding] = {}
+        for name in dict.fromkeys(name for path in open_paths for name in path.names):
+            merged[name] = self._merge(name, open_paths)
+        after = self.cx.build.new_block("join")
+        for path in open_paths:
+            self.cx.build.block = path.block
+            self.cx.build.jump(after)
+        self.names = merged
+        self.cx.assigned = {
+            event: frozenset.intersection(*(path.assigned[event] for path in open_paths))
+            for event in open_paths[0].assigned
+            if all(event in path.assigned for path in open_paths)
+        }
+        self.cx.build.enter(after)
+        return None
+
+    def _merge(self, name: str, paths: list[Path]) -> _Binding:
+        bindings = [path.names.get(name) for path in paths]
+        first = next(binding for binding in bindings if binding is not None)
+        if any(binding is None for binding in bindings):
+            return _Unusable(f"{name} is not set on every path to here", _notes(name, bindings))
+        found = [binding for binding in bindings if binding is not None]
+        for binding in found:
+            if isinstance(binding, _Unusable):
+                return binding
+        if all(_same(first, binding) for binding in found):
+            return first
+        kinds = [binding.kind for binding in found if isinstance(binding, _Variable)]
+        numbers = [binding.value for binding in found if isinstance(binding, _Constant)]
+        if all(isinstance(number, int) for number in numbers):
+            layout = _common(kinds, numbers)
+            if layout is not None:
+                return self._as_number(name, layout, paths)
+        nullable = next((kind for kind in kinds if kind.nullable), None)
+        if len(kinds) == len(found) and nullable and all(_like(nullable, kind) for kind in kinds):
+            whole = next(b for b in found if isinstance(b, _Variable) and b.kind is nullable)
+            if all(isinstance(b, _Variable) and b.locals == whole.locals for b in found):
+                return whole
+        return _Unusable(f"{name} is of two kinds on the paths to here", _notes(name, bindings))
+
+    def _as_number(self, name: str, layout: Int, paths: list[Path]) -> _Binding:
+        local = self._local(name, 0)
+        build = self.cx.build
+        for path in paths:
+            binding = path.names[name]
+            if isinstance(binding, _Constant):
+                build.block = path.block
+                build.set(local, integer(self.cx, binding.value, layout, name))
+        return _Variable(Scalar(Op("get", attr=local), layout), (local,), build.location)
+
+
+def _same(a: _Binding, b: _Binding) -> bool:
+    if isinstance(a, _Constant) and isinstance(b, _Constant):
+        return a.value is b.value or (type(a.value) is type(b.value) and bool(a.value == b.value))
+    if isinstance(a, _Variable) and isinstance(b, _Variable):
+        return a.locals == b.locals and a.kind.nullable == b.kind.nullable and a.kind.same_kind(b.kind)
+    return False
+
+
+def _like(a: Value, b: Value) -> bool:
+    return a.checked().same_kind(b.checked())
+
+
+def _common(kinds: list[Value], numbers: list[int]) -> Int | None:
+    """The type of a variable that holds numbers on all paths."""
+    layouts = {kind.layout for kind in kinds if isinstance(kind, Scalar)}
+    if len(layouts) > 1 or len(kinds) != sum(isinstance(kind, Scalar) for kind in kinds):
+        return None
+    layout = layouts.pop() if layouts else _flag_or_word(numbers)
+    fits = all(layout.minimum <= number <= layout.maximum for number in numbers)
+    return layout if fits else None
+
+
+def _flag_or_word(numbers: list[int]) -> Int:
+    if all(isinstance(number, bool) for number in numbers):
+        return boolean
+    return i64 if any(number < 0 for number in numbers) else u64
+
+
+def _notes(name: str, bindings: list[_Binding | None]) -> tuple[tuple[str, Location], ...]:
+    notes = []
+    for binding in bindings:
+        if isinstance(binding, _Variable) and binding.location:
+            notes.append((f"{name} is set here to {binding.kind.describe()}", binding.location))
+        elif isinstance(binding, _Constant) and binding.location:
+            notes.append((f"{name} is set here to {binding.value!r}", binding.location))
+    return tuple(dict.fromkeys(notes))

@@ -1,0 +1,149 @@
+"""Statements."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from typing import Any
+
+from pybpf.dsl.lower.conditions import Conditions
+from pybpf.dsl.lower.nodes import rejected
+from pybpf.dsl.lower.operators import arithmetic
+from pybpf.dsl.values import Value
+
+__all__ = ["Statements"]
+
+# A `for` over more elements than this is a mistake rather than a wish: each is code of its own.
+_MOST_ITERATIONS = 1000
+
+
+class Statements(Conditions):
+    """The part of lowering that acts."""
+
+    def statements(self, nodes: list[ast.stmt]) -> None:
+        for node in nodes:
+            if self.cx.build.block is None:
+                return
+            method = getattr(self, f"_{type(node).__name__.lower()}_statement", None)
+            if method is None:
+                raise self.cx.error(rejected(node), node)
+            self.cx.at(node)
+            method(node)
+
+    def _pass_statement(self, node: ast.Pass) -> None:
+        pass
+
+    def _expr_statement(self, node: ast.Expr) -> None:
+        if not isinstance(node.value, ast.Constant):
+            self.value(node.value)
+
+    def _assign_statement(self, node: ast.Assign) -> None:
+        value = self.value(node.value)
+        for target in node.targets:
+            self._store(target, value)
+
+    def _annassign_statement(self, node: ast.AnnAssign) -> None:
+        raise self.cx.error("a variable takes the type of its value; write u32(...) to choose it", node)
+
+    def _augassign_statement(self, node: ast.AugAssign) -> None:
+        load: ast.expr
+        if isinstance(node.target, ast.Name):
+            load = ast.Name(node.target.id, ast.Load())
+        elif isinstance(node.target, ast.Attribute):
+            load = ast.Attribute(node.target.value, node.target.attr, ast.Load())
+        else:
+            raise self.cx.error("this can't be changed in place: a map's element may not be there", node)
+        before = self.value(ast.copy_location(load, node.target))
+        value = self.value(node.value)
+        self.cx.at(node)
+        self._store(node.target, arithmetic(self.cx, node.op, before, value))
+
+    def _store(self, target: ast.expr, value: Any) -> None:
+        self.cx.at(target)
+        if isinstance(target, ast.Name):
+            self.scope.assign(target.id, value)
+        elif isinstance(target, ast.Attribute):
+            owner = self.value(target.value)
+            self.cx.at(target)
+            if not isinstance(owner, Value):
+                raise self.cx.error(f"{owner!r} can't be changed by a probe", target)
+            owner.set_attribute(self.cx, target.attr, value)
+        elif isinstance(target, ast.Subscript):
+            owner, key = self.value(target.value), self.value(target.slice)
+            self.cx.at(target)
+            if not isinstance(owner, Value):
+                raise self.cx.error(f"{owner!r} can't be changed by a probe", target)
+            owner.set_item(self.cx, key, value)
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            self._unpack(target, value)
+        else:
+            raise self.cx.error(rejected(target), target)
+
+    def _unpack(self, target: ast.Tuple | ast.List, value: Any) -> None:
+        if not isinstance(value, (tuple, list)) or len(value) != len(target.elts):
+            found = value.describe() if isinstance(value, Value) else repr(value)
+            raise self.cx.error(f"{found} can't be unpacked into {len(target.elts)} names", target)
+        for element, item in zip(target.elts, value):
+            self._store(element, item)
+
+    def _delete_statement(self, node: ast.Delete) -> None:
+        for target in node.targets:
+            if not isinstance(target, ast.Subscript):
+                raise self.cx.error("del takes an element of a map: del map[key]", target)
+            owner, key = self.value(target.value), self.value(target.slice)
+            self.cx.at(target)
+            if not isinstance(owner, Value):
+                raise self.cx.error(f"{owner!r} can't be changed by a probe", target)
+            owner.delete_item(self.cx, key)
+
+    def _assert_statement(self, node: ast.Assert) -> None:
+        value = self.value(node.test)
+        if isinstance(value, Value):
+            raise self.cx.error("assert checks what is known at build time; use if for the rest", node)
+        if not value:
+            text = self.value(node.msg) if node.msg is not None else "this is not so"
+            raise self.cx.error(f"assertion failed: {text}", node)
+
+    def _if_statement(self, node: ast.If) -> None:
+        then, otherwise = self.cx.build.new_block("then"), self.cx.build.new_block("else")
+        assigned = dict(self.cx.assigned)
+        self.branch(node.test, then, otherwise)
+        names = dict(self.scope.names)
+        paths = []
+        for block, outcome, body in ((then, True, node.body), (otherwise, False, node.orelse)):
+            if not block.preds:
+                continue
+            self.scope.names, self.cx.assigned = dict(names), dict(assigned)
+            self.cx.build.enter(block)
+            self.refine(node.test, outcome)
+            self.statements(body)
+            paths.append(self.scope.path())
+        self.scope.join(paths)
+
+    def _for_statement(self, node: ast.For) -> None:
+        """A loop over what is known at build time: its body once for each element."""
+        elements = self.value(node.iter)
+        if isinstance(elements, Value) or not isinstance(elements, Iterable):
+            found = elements.describe() if isinstance(elements, Value) else repr(elements)
+            raise self.cx.error(f"for goes over a sequence known at build time, not over {found}", node.iter)
+        for count, element in enumerate(elements):
+            if count == _MOST_ITERATIONS:
+                raise self.cx.error(f"this loop has more than {_MOST_ITERATIONS} rounds", node.iter)
+            self._store(node.target, element)
+            self.statements(node.body)
+            if self.cx.build.block is None:
+                return
+        self.statements(node.orelse)
+
+    def _return_statement(self, node: ast.Return) -> None:
+        if self.outcomes is not None:
+            if node.value is None:
+                self.go(None, *self.outcomes)
+            else:
+                self.branch(node.value, *self.outcomes)
+            return
+        value = self.value(node.value) if node.value is not None else None
+        path = self.scope.path()
+        if path is not None:
+            self.returns.append((path, value))
+        self.cx.build.block = None

@@ -1,0 +1,140 @@
+"""Values that only the kernel will know: what they are, and what can be done with them.
+
+Anything in a probe that is not a `Value` is known at build time. A value made of `parts` (operations of the
+IR) can be kept in a variable; `rebuild` makes the same kind of value from other parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pybpf.codegen.ir import Block, Op
+from pybpf.dsl.types import boolean
+from pybpf.spec import Int
+
+if TYPE_CHECKING:
+    from pybpf.dsl.context import Context
+
+__all__ = ["Condition", "Scalar", "Value", "convert", "integer"]
+
+
+class Condition(NamedTuple):
+    """A comparison that a branch can be made of: `a condition b`, on operands of `size` bytes."""
+
+    condition: str
+    a: Op
+    b: Op
+    size: int = 8
+
+
+class Value:
+    """Base of all kernel values. The methods that a kind of value doesn't define say that it can't do it."""
+
+    parts: tuple[Op, ...] = ()
+    nullable = False
+
+    def describe(self) -> str:
+        """What it is, in an error: `a u32`, `a struct file *`."""
+        raise NotImplementedError
+
+    def same_kind(self, other: Value) -> bool:
+        """Whether a variable may hold either, depending on the path."""
+        return type(self) is type(other) and self.describe() == other.describe()
+
+    def rebuild(self, parts: Sequence[Op]) -> Value:
+        return self
+
+    def checked(self) -> Value:
+        """The same, once it is known not to be null."""
+        return self
+
+    def truth(self, cx: Context) -> Condition | bool:
+        raise cx.error(f"{self.describe()} is neither true nor false")
+
+    def attribute(self, cx: Context, name: str) -> Any:
+        raise cx.error(f"{self.describe()} has no attribute {name!r}")
+
+    def set_attribute(self, cx: Context, name: str, value: Any) -> None:
+        raise cx.error(f"{self.describe()} has no attribute {name!r} that can be set")
+
+    def item(self, cx: Context, key: Any) -> Any:
+        raise cx.error(f"{self.describe()} can't be indexed")
+
+    def set_item(self, cx: Context, key: Any, value: Any) -> None:
+        raise cx.error(f"{self.describe()} can't be indexed")
+
+    def delete_item(self, cx: Context, key: Any) -> None:
+        raise cx.error(f"nothing can be deleted from {self.describe()}")
+
+    def call(self, cx: Context, args: Sequence[Any], keywords: dict[str, Any]) -> Any:
+        raise cx.error(f"{self.describe()} can't be called")
+
+    def branch_equal(self, cx: Context, other: Any, same: Block, different: Block) -> bool:
+        """Compare as a whole, where that takes more than one comparison; False when it doesn't."""
+        return False
+
+
+class Scalar(Value):
+    """An integer in a register, extended to 64 bits as its layout says."""
+
+    def __init__(self, op: Op, layout: Int) -> None:
+        self.op = op
+        self.layout = layout
+        self.parts = (op,)
+
+    def describe(self) -> str:
+        return f"{'an' if self.layout.name[0] in 'aeiou' else 'a'} {self.layout.name}"
+
+    def rebuild(self, parts: Sequence[Op]) -> Scalar:
+        return Scalar(parts[0], self.layout)
+
+    def truth(self, cx: Context) -> Condition:
+        return Condition("ne", self.op, cx.build.const(0), self.layout.size)
+
+
+def integer(cx: Context, value: Any, layout: Int, what: str) -> Op:
+    """`value` as an operation that fits `layout` without loss; `what` names the place it goes to."""
+    if isinstance(value, bool):
+        value = int(value)
+    if isinstance(value, int):
+        if not layout.minimum <= value <= layout.maximum:
+            raise cx.error(f"{int(value)} does not fit {what}, {_a(layout)}")
+        return cx.build.const(int(value))
+    if isinstance(value, Scalar):
+        have = value.layout
+        if layout.minimum <= have.minimum and have.maximum <= layout.maximum:
+            return value.op
+        raise cx.error(
+            f"{what} is {_a(layout)} and can't hold every {have.name}; write {layout.name}(...) to convert"
+        )
+    from pybpf.dsl.kernel import KernelPointer
+
+    if isinstance(value, KernelPointer) and layout.size == 8 and not layout.signed:
+        return value.op
+    found = value.describe() if isinstance(value, Value) else repr(value)
+    raise cx.error(f"{what} is {_a(layout)}, and {found} is no number")
+
+
+def convert(cx: Context, value: Any, layout: Int) -> Any:
+    """`u32(value)` and its like: the low bits, extended anew."""
+    if layout is boolean and isinstance(value, Value):
+        raise cx.error("a comparison makes a bool; write value != 0")
+    if isinstance(value, int):
+        bits = int(value) & ((1 << layout.size * 8) - 1)
+        return bits - (1 << layout.size * 8) if bits > layout.maximum else bits
+    op = value.parts[0] if isinstance(value, Value) and len(value.parts) == 1 else None
+    if op is None:
+        found = value.describe() if isinstance(value, Value) else repr(value)
+        raise cx.error(f"{layout.name}(...) takes a number, not {found}")
+    if (
+        isinstance(value, Scalar)
+        and layout.minimum <= value.layout.minimum
+        and (value.layout.maximum <= layout.maximum)
+    ):
+        return Scalar(op, layout)
+    return Scalar(cx.build.extend(op, layout.size, layout.signed), layout)
+
+
+def _a(layout: Int) -> str:
+    return f"{'an' if layout.name[0] in 'aeiou' else 'a'} {layout.name}"

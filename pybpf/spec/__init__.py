@@ -1,0 +1,35 @@
+"""What is to be made in a kernel, and for which kernel: pure data."""
+
+from pybpf.spec.layout import Array, CString, Field, Int, Layout, Pointer, Struct, align_up
+from pybpf.spec.objects import (
+    LICENSE,
+    Attach,
+    Function,
+    MapSpec,
+    ObjectSpec,
+    ProgramSpec,
+    functions,
+)
+from pybpf.spec.target import ARCHITECTURES, PORTABLE_FEATURES, Arch, Target
+
+__all__ = [
+    "ARCHITECTURES",
+    "LICENSE",
+    "PORTABLE_FEATURES",
+    "Arch",
+    "Array",
+    "Attach",
+    "CString",
+    "Field",
+    "Function",
+    "Int",
+    "Layout",
+    "MapSpec",
+    "ObjectSpec",
+    "Pointer",
+    "ProgramSpec",
+    "Struct",
+    "Target",
+    "align_up",
+    "functions",
+]

@@ -1,0 +1,208 @@
+"""How data lies in memory: one declaration for the program that stores and the reader that decodes.
+
+A layout is aligned as C aligns it. From the same object come the offsets that code generation uses, the
+`construct` struct (`.construct()`), and the flat `struct` format that the event reader unpacks with.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from construct import Construct
+
+__all__ = ["Array", "CString", "Field", "Int", "Layout", "Pointer", "Struct", "align_up"]
+
+_FORMATS = {(1, False): "B", (2, False): "H", (4, False): "I", (8, False): "Q"}
+_FORMATS.update({(size, True): code.lower() for (size, _), code in list(_FORMATS.items())})
+
+
+def align_up(value: int, alignment: int) -> int:
+    """`value` rounded up to a multiple of `alignment`, a power of two."""
+    return (value + alignment - 1) & -alignment
+
+
+class Layout:
+    """Base of all layouts: `name`, `size` and `align` in bytes."""
+
+    __slots__ = ("align", "name", "size")
+
+    def __init__(self, name: str, size: int, align: int) -> None:
+        self.name = name
+        self.size = size
+        self.align = align
+
+    def __repr__(self) -> str:
+        return self.name
+
+    @property
+    def format(self) -> str:
+        """The `struct` code of this value, without a byte order."""
+        raise NotImplementedError
+
+    def construct(self) -> Construct[Any, Any]:
+        """The `construct` that parses and builds this layout, little endian."""
+        raise NotImplementedError
+
+
+class Int(Layout):
+    """An integer of 1, 2, 4 or 8 bytes; `names` is the enum that gives its values names, if any.
+
+    `role` says what a number stands for (`"timestamp"`, `"uid"`, …), for those who show it.
+    """
+
+    __slots__ = ("names", "role", "signed")
+
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        signed: bool = False,
+        names: type[enum.IntEnum] | None = None,
+        role: str = "",
+    ) -> None:
+        super().__init__(name, size, size)
+        self.signed = signed
+        self.names = names
+        self.role = role
+
+    @property
+    def format(self) -> str:
+        return _FORMATS[self.size, self.signed]
+
+    @property
+    def minimum(self) -> int:
+        return -(1 << (self.size * 8 - 1)) if self.signed else 0
+
+    @property
+    def maximum(self) -> int:
+        return (1 << (self.size * 8 - self.signed)) - 1
+
+    def construct(self) -> Construct[Any, Any]:
+        import construct
+
+        return construct.BytesInteger(self.size, signed=self.signed, swapped=True)
+
+
+class Pointer(Int):
+    """A kernel address, 8 bytes; `declaration` is the C type, such as `struct dentry *`."""
+
+    __slots__ = ("declaration",)
+
+    def __init__(self, declaration: str) -> None:
+        super().__init__(declaration, 8)
+        self.declaration = declaration
+
+
+class CString(Layout):
+    """Text that ends at the first NUL or at `size` bytes. `CString[16]` makes one."""
+
+    __slots__ = ()
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"CString[{size}]", size, 1)
+
+    def __class_getitem__(cls, size: int) -> CString:
+        return cls(size)
+
+    @property
+    def format(self) -> str:
+        return f"{self.size}s"
+
+    def construct(self) -> Construct[Any, Any]:
+        import construct
+
+        return construct.FixedSized(self.size, construct.NullTerminated(construct.GreedyBytes, require=False))
+
+
+class Array(Layout):
+    """`count` elements of one layout."""
+
+    __slots__ = ("count", "element")
+
+    def __init__(self, element: Layout, count: int) -> None:
+        super().__init__(f"{element.name}[{count}]", element.size * count, element.align)
+        self.element = element
+        self.count = count
+
+    @property
+    def format(self) -> str:
+        return f"{self.size}s"
+
+    def construct(self) -> Construct[Any, Any]:
+        import construct
+
+        return construct.Array(self.count, self.element.construct())
+
+
+class Field(NamedTuple):
+    """A member of a struct; `offset` in bytes from its start."""
+
+    name: str
+    layout: Layout
+    offset: int
+
+
+class Struct(Layout):
+    """Members one after another, each at its own alignment, padded at the end as C pads."""
+
+    __slots__ = ("_by_name", "fields")
+
+    def __init__(self, name: str, members: Iterable[tuple[str, Layout]]) -> None:
+        fields = []
+        size, align = 0, 1
+        for member, layout in members:
+            offset = align_up(size, layout.align)
+            fields.append(Field(member, layout, offset))
+            size, align = offset + layout.size, max(align, layout.align)
+        super().__init__(name, align_up(size, align), align)
+        self.fields = tuple(fields)
+        self._by_name = {field.name: field for field in fields}
+
+    def field(self, name: str) -> Field | None:
+        """The member of that name, or None."""
+        return self._by_name.get(name)
+
+    def gaps(self) -> Iterator[tuple[int, int]]:
+        """`(offset, size)` of each run of padding in this struct itself (not in members)."""
+        end = 0
+        for field in self.fields:
+            if field.offset > end:
+                yield end, field.offset - end
+            end = field.offset + field.layout.size
+        if self.size > end:
+            yield end, self.size - end
+
+    def leaves(self, prefix: str = "", base: int = 0) -> Iterator[Field]:
+        """All members that are no structs, with dotted names and offsets from the outermost start."""
+        for name, layout, offset in self.fields:
+            if isinstance(layout, Struct):
+                yield from layout.leaves(f"{prefix}{name}.", base + offset)
+            else:
+                yield Field(prefix + name, layout, base + offset)
+
+    @property
+    def format(self) -> str:
+        """One code a leaf, `x` for padding: the flat form, for `struct.Struct("<" + format)`."""
+        text, end = "", 0
+        for _, layout, offset in self.leaves():
+            text += f"{offset - end}x" if offset > end else ""
+            text += layout.format
+            end = offset + layout.size
+        return text + (f"{self.size - end}x" if self.size > end else "")
+
+    def construct(self) -> Construct[Any, Any]:
+        import construct
+
+        members: list[Any] = []
+        end = 0
+        for name, layout, offset in self.fields:
+            if offset > end:
+                members.append(construct.Padding(offset - end))
+            members.append(name / layout.construct())
+            end = offset + layout.size
+        if self.size > end:
+            members.append(construct.Padding(self.size - end))
+        return construct.Struct(*members)

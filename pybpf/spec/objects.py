@@ -1,0 +1,82 @@
+"""Programs and maps before a kernel has seen them: pure data, equal on every machine."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pybpf.asm import Statement
+from pybpf.errors import UsageError
+from pybpf.spec.layout import Layout
+
+__all__ = ["LICENSE", "Attach", "Function", "MapSpec", "ObjectSpec", "ProgramSpec", "functions"]
+
+# Helpers that the kernel keeps for GPL-compatible programs ask for this.
+LICENSE = "Dual BSD/GPL"
+
+
+class MapSpec(NamedTuple):
+    """A map to be made. Sizes in bytes; `type` is a `BPF_MAP_TYPE_*`.
+
+    `key` and `value` are the layouts, where they are known; `data` is the initial content of an array's
+    only element (`.rodata`), which is frozen after it was written.
+    """
+
+    name: str
+    type: int
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int = 0
+    key: Layout | None = None
+    value: Layout | None = None
+    data: bytes | None = None
+
+
+class Function(NamedTuple):
+    """A kernel function to attach to: the first of `names` that is there; none is fine when `optional`."""
+
+    names: tuple[str, ...]
+    optional: bool = False
+
+
+def functions(text: str) -> tuple[Function, ...]:
+    """Read `"a"`, `"a,b?"` (a, and b where it exists) or `"a|b"` (a, or else b)."""
+    found = []
+    for word in filter(None, text.replace(" ", "").split(",")):
+        names = tuple(word.rstrip("?").split("|"))
+        if not all(name.replace(".", "_").isidentifier() for name in names):
+            raise UsageError(f"{word!r} is not the name of a kernel function")
+        found.append(Function(names, word.endswith("?")))
+    return tuple(found)
+
+
+class Attach(NamedTuple):
+    """How a program is attached: `kind` (`kprobe`, `kretprobe`), and to which functions."""
+
+    kind: str
+    functions: tuple[Function, ...]
+
+
+class ProgramSpec(NamedTuple):
+    """A program to be loaded. `type` is a `BPF_PROG_TYPE_*`; `code` has maps as symbols."""
+
+    name: str
+    type: int
+    code: tuple[Statement, ...]
+    attach: Attach
+    license: str = LICENSE
+
+
+class ObjectSpec(NamedTuple):
+    """All programs and maps of one probe file. `source` is the file it was written in."""
+
+    name: str
+    programs: tuple[ProgramSpec, ...]
+    maps: tuple[MapSpec, ...]
+    source: str = ""
+
+    def program(self, name: str) -> ProgramSpec:
+        return next(program for program in self.programs if program.name == name)
+
+    def map(self, name: str) -> MapSpec:
+        return next(map for map in self.maps if map.name == name)
