@@ -28,6 +28,12 @@ mkdir -p /new/lib/modules
 mount -t tmpfs tmpfs /new/lib/modules
 ln -s "$modules" /new/lib/modules/
 
+# Nodes that load their module when they are opened: loop-control, fuse, net/tun, ...
+grep -v '^#' "/new$modules/modules.devname" | tr : ' ' | while read -r _ node kind minor; do
+    mkdir -p "/dev/$(dirname "$node")"
+    [ -e "/dev/$node" ] ||
+        mknod "/dev/$node" "$(echo "$kind" | cut -c 1)" "$(echo "$kind" | cut -c 2-)" "$minor"
+done
 mkdir /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm

@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,9 +59,12 @@ class Kernel(NamedTuple):
     home: Path
 
 
+_start = time.monotonic()
+
+
 def say(text: str) -> None:
-    """Print one line of progress on standard error."""
-    print(f"vm: {text}", file=sys.stderr, flush=True)
+    """Print one line of progress on standard error, with the seconds that have gone by."""
+    print(f"vm: {time.monotonic() - _start:5.1f} s  {text}", file=sys.stderr, flush=True)
 
 
 def cache() -> Path:
@@ -155,18 +159,25 @@ class _Apt:
         self.options = [word for item in settings.items() for word in ("-o", "{}={}".format(*item))]
 
     def run(self, program: str, *words: str) -> str:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [program, *self.options, *words],
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
-        if done.returncode:
-            reason = "\n".join(done.stderr.strip().splitlines()[-5:])
+        while True:
+            try:
+                output, errors = process.communicate(timeout=5)
+                break
+            except subprocess.TimeoutExpired:
+                size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+                say(f"{size / 1e6:.0f} MB so far")
+        if process.returncode:
+            reason = "\n".join(errors.strip().splitlines()[-5:])
             raise VmError(f"{program} {' '.join(words)} failed:\n{reason}")
-        return done.stdout
+        return output
 
 
 def _mirror() -> str:
