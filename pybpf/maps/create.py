@@ -9,7 +9,7 @@ import mmap
 from pybpf.errors import LoadError, SyscallError
 from pybpf.maps.map import Map
 from pybpf.spec import MapSpec
-from pybpf.sys import Fd, command, object_name
+from pybpf.sys import Fd, command, cpus, object_name
 from pybpf.sys.memlock import with_memlock
 from pybpf.uapi import bpf
 
@@ -50,9 +50,12 @@ def _why(spec: MapSpec, error: SyscallError) -> str:
 def create(spec: MapSpec) -> Map:
     """Make a map; an array's initial data is written, and frozen when programs can only read it.
 
+    A perf event array of 0 entries gets one for each possible CPU.
     Raises LoadError for a spec that is wrong in itself, and SyscallError (`.why` has the cure).
     """
     _check(spec)
+    if spec.type == bpf.BPF_MAP_TYPE_PERF_EVENT_ARRAY and not spec.max_entries:
+        spec = spec._replace(max_entries=max(cpus.possible()) + 1)
     try:
         descriptor = with_memlock(
             lambda: command(
