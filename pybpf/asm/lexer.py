@@ -32,10 +32,10 @@ _TOKEN = re.compile(
     (?P<register>[rw][0-9]{1,9}(?![\w.$])) |
     (?P<signed>s(?:>>=|/=|%=|>=|<=|>|<)) |
     (?P<name>[A-Za-z_.$][\w.$]*) |
-    (?P<number>(?:\+\s*-|[+-])?\s*(?:0x[0-9a-f]+|[0-9]+)(?![\w.$])) |
+    (?P<number>(?:\+\s*-|[+-])?\s*(?:0[xX][0-9a-fA-F]+|[0-9]+)(?![\w.$])) |
     (?P<sign><<=|>>=|[-+*/%&|^=!<>]=|[][(),*&#:<>=+-])
     )""",
-    re.VERBOSE | re.ASCII | re.IGNORECASE,
+    re.VERBOSE | re.ASCII,
 )
 
 # No operand has more than 64 bits; Python itself refuses to read decimal numbers of thousands of digits.
@@ -56,7 +56,7 @@ def tokenize(text: str, column: int = 1) -> list[Token]:
         word = match[kind]
         at = column + match.start(kind)
         if kind == "register":
-            tokens.append(Token(word[0].lower(), word, at, int(word[1:])))
+            tokens.append(Token(word[0], word, at, int(word[1:])))
         elif kind == "number":
             if len(word) > _LONGEST_NUMBER:
                 raise AsmError("a number of more than 64 bits", 0, at)

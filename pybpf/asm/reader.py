@@ -18,7 +18,7 @@ from pybpf.asm.operands import Callee, Operands, read_operands
 from pybpf.asm.printer import format_instruction
 from pybpf.asm.statement import Statement, SubprogramRef
 from pybpf.errors import AsmError, near
-from pybpf.isa import Undecoded, decode_lenient
+from pybpf.isa import Instruction, Undecoded, decode_lenient
 from pybpf.isa.opcodes import BPF_PSEUDO_CALL
 from pybpf.source import Location
 from pybpf.uapi.helpers import HELPERS
@@ -123,11 +123,14 @@ def _instruction(line: str, start: int) -> tuple[Operands, int] | None:
     end = comment.start() if comment else len(line)
     prefix = _PREFIX.match(line, start, end)
     start = prefix.end() if prefix else start
+    opcode = int(prefix["opcode"], 16) if prefix and prefix["opcode"] else None
+    code = bytes.fromhex(prefix["code"]) if prefix and prefix["code"] else b""
     symbol = _SYMBOL.search(line, start, end)
     end = symbol.start() if symbol else end
     tokens = tokenize(line[start:end], start + 1)
-    opcode = int(prefix["opcode"], 16) if prefix and prefix["opcode"] else None
-    code = bytes.fromhex(prefix["code"]) if prefix and prefix["code"] else b""
+    if symbol and not tokens:
+        # llvm-objdump's `<unknown>`, for an instruction of a later ISA version than it was told.
+        tokens = tokenize(format_instruction(_decoded(code, symbol.end())), start + 1)
     if not tokens:
         if opcode is not None or code:
             raise AsmError("the line ends here, expected an instruction", 0, end + 1)
@@ -142,22 +145,27 @@ def _instruction(line: str, start: int) -> tuple[Operands, int] | None:
         operands = read_operands(found[0], tokens)
     else:
         operands = read_operands(found[0], tokens)
-    if comment and comment[0] == ";":
-        _no_second_instruction(line, comment.end())
+        if comment and comment[0] == ";":
+            _no_second_instruction(line, comment.end())
     return operands, tokens[0].column
 
 
 def _by_code(found: list[Form], tokens: list[Token], code: bytes) -> Operands:
     # The bytes say which form it is, and must agree with it.
-    insn = next(iter(decode_lenient(code)))
-    if isinstance(insn, Undecoded):
-        raise AsmError(f"the bytes before this are no instruction: {insn.reason}", 0, tokens[0].column)
+    insn = _decoded(code, tokens[0].column)
     for form in found:
         if form.op.opcode == insn.opcode and form.op.src in (None, insn.src):
             operands = read_operands(form, tokens)
             if operands.ref is not None or operands.callee is not None or operands.instruction() == insn:
                 return operands
     raise AsmError(f"the bytes before this say {format_instruction(insn)!r}", 0, tokens[0].column)
+
+
+def _decoded(code: bytes, column: int) -> Instruction:
+    insn = next(iter(decode_lenient(code)), Undecoded(b"", "there are none"))
+    if isinstance(insn, Undecoded):
+        raise AsmError(f"the bytes before this are no instruction: {insn.reason}", 0, column)
+    return insn
 
 
 def _no_second_instruction(line: str, start: int) -> None:

@@ -15,6 +15,7 @@ from pybpf.isa.codec import (
     slot_indices,
 )
 from pybpf.isa.instruction import Instruction
+from pybpf.isa.loaded import decode_loaded
 from pybpf.isa.table import OPS, Op, by_opcode, find
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "check_targets",
     "decode",
     "decode_lenient",
+    "decode_loaded",
     "distance",
     "encode",
     "find",
