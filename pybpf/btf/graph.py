@@ -7,15 +7,11 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from pybpf.btf import declare
 from pybpf.btf.format import KINDS, Header, Steps, native_words
 from pybpf.btf.types import Type
 from pybpf.errors import BtfError, TypeNotFound, near_names
-
-if TYPE_CHECKING:
-    from mmap import mmap
 
 __all__ = ["Btf"]
 
@@ -29,16 +25,16 @@ def _mask(kinds: Sequence[str]) -> int:
 
 
 class Btf:
-    """The types of a kernel, a module or an object, from its bytes or a mapped file.
+    """The types of a kernel, a module or an object, from its bytes.
 
     `btf["struct file"]`, `btf["u64"]`, `btf.type("struct dentry *")`, `btf.function("vfs_read")`. A split
     BTF (a module's) has a `base` and sees its types. Nothing is decoded before it is asked for: opening
     costs nothing, a name is found by a search of the bytes, and the types before it are stepped over once.
     """
 
-    def __init__(self, data: bytes | mmap, base: Btf | None = None, name: str = "") -> None:
+    def __init__(self, data: bytes, base: Btf | None = None, name: str = "") -> None:
         """Raises `BtfError` when the header is not sound; damage further on is found when it is met."""
-        header = Header(data[:24], len(data))
+        header = Header(data[:32], len(data))
         start, end = header.types
         self.name = name
         self.base = base
@@ -48,14 +44,14 @@ class Btf:
         if header.swapped:
             words = native_words(data[start:end], True)
             self.words: Sequence[int] = words
-            self._types: bytes | mmap = words.tobytes()
+            self._types: bytes = words.tobytes()
             self._span = (0, end - start)
         else:
             self.words = memoryview(data)[start:end].cast("I")
             self._types, self._span = data, (start, end)
         # Where each record starts, as an index of `words`, as far as was walked: to `_walked`.
         self._starts = array("I")
-        self._steps = Steps()
+        self._steps = Steps(bytes(data[slice(*header.layout)]))
         self._walked = 0
         self._first = len(base) if base else 1
         self._cache: dict[int, Type] = {}
@@ -178,7 +174,7 @@ class Btf:
         at = self._types.find(word, start, end)
         while at >= 0:
             index, rest = divmod(at - start, 4)
-            if rest == 0 and index + 1 < len(self.words) and mask >> (self.words[index + 1] >> 24 & 0x1F) & 1:
+            if rest == 0 and index + 1 < len(self.words) and mask >> (self.words[index + 1] >> 24 & 0x7F) & 1:
                 id = self._id_at(index)
                 if id:
                     yield id
@@ -188,7 +184,7 @@ class Btf:
         len(self)
         words = self.words
         for index, at in enumerate(self._starts):
-            if words[at] in offsets and mask >> (words[at + 1] >> 24 & 0x1F) & 1:
+            if words[at] in offsets and mask >> (words[at + 1] >> 24 & 0x7F) & 1:
                 yield self._first + index
 
     def _id_at(self, index: int) -> int:
@@ -286,7 +282,7 @@ class Btf:
     def _names(self, kinds: Sequence[str]) -> set[str]:
         len(self)
         mask, words = _mask(kinds), self.words
-        names = {self.string(words[at]) for at in self._starts if mask >> (words[at + 1] >> 24 & 0x1F) & 1}
+        names = {self.string(words[at]) for at in self._starts if mask >> (words[at + 1] >> 24 & 0x7F) & 1}
         return names | (self.base._names(kinds) if self.base is not None else set())
 
     # What a lowering asked.

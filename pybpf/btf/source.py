@@ -22,7 +22,7 @@ def parse(data: bytes, base: Btf | None = None, name: str = "") -> Btf:
 def load(path: str | os.PathLike[str], base: Btf | None = None) -> Btf:
     """The BTF in a file: raw, in an ELF file's `.BTF` section, compressed, or in a tar archive.
 
-    A raw one is mapped, not copied. Raises `BtfError` when the file can't be read or has none.
+    Raises `BtfError` when the file can't be read or has none.
     """
     name = os.fspath(path)
     try:

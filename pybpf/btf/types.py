@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pybpf.btf import declare, field
-from pybpf.btf.format import KINDS, SHAPES
+from pybpf.btf.format import SHAPES, kind_name
 from pybpf.errors import BtfError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Type:
         self.btf = btf
         self.id = id
         self.info = words[at + 1]
-        self.kind = KINDS[self.info >> 24 & 0x1F]
+        self.kind = kind_name(self.info)
         self.name = btf.string(words[at]) if id else "void"
         self._words = words
         self._at = at
@@ -71,12 +71,12 @@ class Type:
 
     @property
     def _vlen(self) -> int:
-        return self.info & 0xFFFF
+        return self.info & 0xFFFFFF
 
     @property
     def record(self) -> Sequence[int]:
         """The words of its record, as they stand in the BTF."""
-        _, once, each = SHAPES[self.kind] if self.id else ("", "", "")
+        _, once, each = SHAPES.get(self.kind, ("", "", ""))
         return self._words[self._at : self._at + 3 + len(once) + len(each) * self._vlen]
 
     def _entries(self, size: int) -> Iterator[tuple[int, ...]]:
@@ -248,17 +248,16 @@ class Type:
 
 
 class Member:
-    """A member of a struct or union: `bit_offset` from its start; `bit_size` 0 when it is no bit field."""
+    """A member of a struct or union: `bit_offset` from its start; `bit_size` 0 if it is no bit field."""
 
-    __slots__ = ("_type_id", "bit_offset", "bit_size", "index", "name", "owner")
+    __slots__ = ("_type_id", "_where", "index", "name", "owner")
 
     def __init__(self, owner: Type, index: int, name: int, type_id: int, where: int) -> None:
         self.owner = owner
         self.index = index
         self.name: str = owner.btf.string(name)
         self._type_id = type_id
-        self.bit_offset = where & 0xFFFFFF if owner.flag else where
-        self.bit_size = where >> 24 if owner.flag else 0
+        self._where = where
 
     def __repr__(self) -> str:
         return f"<member {self.name or '(anonymous)'} at bit {self.bit_offset}>"
@@ -266,6 +265,20 @@ class Member:
     @property
     def type(self) -> Type:
         return self.owner.btf.by_id(self._type_id)
+
+    @property
+    def _int_bits(self) -> tuple[int, int]:
+        # Before Linux 5.0 a bit field was an int type of its own, with fewer bits than its bytes have.
+        first, bits = self.type.bits
+        return (first, bits) if bits and bits != self.type.size * 8 else (0, 0)
+
+    @property
+    def bit_offset(self) -> int:
+        return self._where & 0xFFFFFF if self.owner.flag else self._where + self._int_bits[0]
+
+    @property
+    def bit_size(self) -> int:
+        return self._where >> 24 if self.owner.flag else self._int_bits[1]
 
     @property
     def offset(self) -> int:

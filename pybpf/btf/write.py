@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Writer", "copy", "rebuild"]
 
+# The kernel takes more since 7.1, and nothing that we build needs it.
 _MAX_VLEN = 0xFFFF
 
 
@@ -69,6 +70,8 @@ def copy(
     type: Type, writer: Writer, new_id: Callable[[int], int], keep: Callable[[int], bool] = lambda index: True
 ) -> int:
     """Add `type` to `writer`, the ids in it passed through `new_id`, and of its entries those that `keep`."""
+    if type.kind not in SHAPES:
+        raise BtfError(f"type #{type.id} is of {type.kind}, which is not known here and can't be copied")
     third, once, each = SHAPES[type.kind]
     record = type.record
     string = type.btf.string
@@ -82,7 +85,7 @@ def copy(
     [head] = translate(third, record[2:3])
     at = 3 + len(once)
     words = translate(once, record[3:at])
-    vlen = kept = type.info & 0xFFFF
+    vlen = kept = type.info & 0xFFFFFF
     if each:
         kept = 0
         for index in range(vlen):
