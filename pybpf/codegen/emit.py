@@ -24,8 +24,12 @@ def emit(function: Function, registers: Mapping[Op, int], scratch: int, isa_v4: 
 
 class _Emitter:
     def __init__(self, function: Function, registers: Mapping[Op, int], scratch: int, isa_v4: bool) -> None:
-        self.blocks = function.blocks
         self.registers = registers
+        self.around: dict[Block, Block] = {}
+        for block in function.blocks[1:]:
+            if self._is_empty(block) and self._way(block.end.targets[0]) is not block:
+                self.around[block] = block.end.targets[0]
+        self.blocks = [block for block in function.blocks if block not in self.around]
         self.scratch = scratch
         self.isa_v4 = isa_v4
         self.code: list[Statement] = []
@@ -47,10 +51,27 @@ class _Emitter:
             self._end(block, after)
         for start, block in zip(starts, self.blocks):
             if block in self.jumped:
-                # A block may be empty (its jump falls through): then its label stands at what follows.
+                # A block may hold no code, when it falls through: then its label stands at what follows.
                 first = self.code[start]
                 self.code[start] = first._replace(labels=(*first.labels, self.names[block]))
         return self.code
+
+    def _is_empty(self, block: Block) -> bool:
+        """Whether nothing is done on the way through a block."""
+        if len(block.ops) != 1 or block.end.kind != "jump":
+            return False
+        target = block.end.targets[0]
+        index = target.preds.index(block)
+        return target is not block and all(
+            phi.args[index] in self.registers and self.reg(phi.args[index]) == self.reg(phi)
+            for phi in target.phis()
+        )
+
+    def _way(self, block: Block) -> Block:
+        """The block that does something where `block` leads."""
+        while block in self.around:
+            block = self.around[block]
+        return block
 
     def add(self, statement: Statement) -> None:
         self.code.append(statement._replace(location=self.location))
@@ -176,13 +197,14 @@ class _Emitter:
             self._move(R0, end.args[0])
             self.add(ops.exit_())
         elif end.kind == "jump":
-            if end.targets[0] is not after:
-                self.add(ops.ja(self._label(end.targets[0])))
+            target = self._way(end.targets[0])
+            if target is not after:
+                self.add(ops.ja(self._label(target)))
         else:
             self._branch(end, after)
 
     def _branch(self, end: Op, after: Block | None) -> None:
-        condition, (then, otherwise) = end.attr, end.targets
+        condition, (then, otherwise) = end.attr, map(self._way, end.targets)
         if then is after and condition in INVERSE:
             condition, then, otherwise = INVERSE[condition], otherwise, then
         right = end.args[1]

@@ -50,6 +50,7 @@ REJECTED = {
     "With": "with can't be lowered",
     "Yield": "a probe can't be a generator; send events to a map",
     "YieldFrom": "a probe can't be a generator; send events to a map",
+    "alias": "a probe can't import; import in the module",
     "comprehension": "a comprehension can't be lowered; compute it in the module",
     "withitem": "with can't be lowered",
 }
