@@ -98,7 +98,12 @@ class Type:
             raise BtfError(f"{self.kind} {self.name!r} leads to no other type")
         if self._target is not None:
             return self._target
-        return self.btf.by_id(self._words[self._at + 3] if self.kind == "array" else self._word)
+        return self.btf.by_id(self.target_id)
+
+    @property
+    def target_id(self) -> int:
+        """The id of `target`."""
+        return self._words[self._at + 3] if self.kind == "array" else self._word
 
     def resolve(self) -> Type:
         """This type without typedef, const, volatile, restrict and type tags around it."""
@@ -250,13 +255,13 @@ class Type:
 class Member:
     """A member of a struct or union: `bit_offset` from its start; `bit_size` 0 if it is no bit field."""
 
-    __slots__ = ("_type_id", "_where", "index", "name", "owner")
+    __slots__ = ("_where", "index", "name", "owner", "type_id")
 
     def __init__(self, owner: Type, index: int, name: int, type_id: int, where: int) -> None:
         self.owner = owner
         self.index = index
         self.name: str = owner.btf.string(name)
-        self._type_id = type_id
+        self.type_id = type_id
         self._where = where
 
     def __repr__(self) -> str:
@@ -264,7 +269,7 @@ class Member:
 
     @property
     def type(self) -> Type:
-        return self.owner.btf.by_id(self._type_id)
+        return self.owner.btf.by_id(self.type_id)
 
     @property
     def _int_bits(self) -> tuple[int, int]:
@@ -289,11 +294,11 @@ class Member:
 class Parameter:
     """A parameter of a function; `name` is empty where the BTF has none."""
 
-    __slots__ = ("_btf", "_type_id", "name")
+    __slots__ = ("_btf", "name", "type_id")
 
     def __init__(self, btf: Btf, name: int, type_id: int) -> None:
         self._btf = btf
-        self._type_id = type_id
+        self.type_id = type_id
         self.name: str = "..." if not (name or type_id) else btf.string(name)
 
     def __repr__(self) -> str:
@@ -301,7 +306,7 @@ class Parameter:
 
     @property
     def type(self) -> Type:
-        return self._btf.by_id(self._type_id)
+        return self._btf.by_id(self.type_id)
 
 
 class Value:
@@ -320,14 +325,14 @@ class Value:
 class Variable:
     """A variable's place in a datasec: `offset` and `size` in bytes; `type` is the var."""
 
-    __slots__ = ("_btf", "_type_id", "offset", "size")
+    __slots__ = ("_btf", "offset", "size", "type_id")
 
     def __init__(self, btf: Btf, type_id: int, offset: int, size: int) -> None:
         self._btf = btf
-        self._type_id = type_id
+        self.type_id = type_id
         self.offset = offset
         self.size = size
 
     @property
     def type(self) -> Type:
-        return self._btf.by_id(self._type_id)
+        return self._btf.by_id(self.type_id)
