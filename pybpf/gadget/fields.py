@@ -1,0 +1,104 @@
+"""What an event shows: named fields, made from the values that its layout decodes to.
+
+Most are the layout's own. A number with a role has a second field beside it: `timestamp` and
+`timestamp_raw`, `op` and `op_raw`, `uid` and `user`, `gid` and `group`.
+"""
+
+from __future__ import annotations
+
+import functools
+import grp
+import pwd
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Optional
+
+from pybpf.errors import UsageError
+from pybpf.gadget.clock import Clock
+from pybpf.spec import CString, Field, Int, Struct
+
+__all__ = ["ENRICHED", "Make", "Shown", "fields", "rows"]
+
+# Fields that are not in the layout, and are empty for what runs outside of containers.
+ENRICHED = ("runtime.containerName",)
+
+# What is done to a value of a decoded event before it's put into a line; None: nothing.
+Make = Optional[Callable[[Any], Any]]
+
+
+class Shown(NamedTuple):
+    """A field: its dotted `path`, and which value of a decoded event is its `source`.
+
+    It's a number (`number` makes it from the value, if it must be made) unless `text` makes a text of it. A
+    text that is `lasting` is remembered: the same value always gives the same text.
+    """
+
+    path: str
+    source: int
+    layout: CString | Int
+    text: Callable[[Any], str] | None = None
+    number: Callable[[int], int] | None = None
+    lasting: bool = True
+
+    def make(self, finish: Callable[[str], str]) -> Make:
+        """How to make what is shown; a text goes through `finish` last."""
+        text = self.text
+        if text is None:
+            return self.number
+        if not self.lasting:
+            return lambda value: finish(text(value))
+        return functools.lru_cache(maxsize=4096)(lambda value: finish(text(value)))
+
+
+def rows(batch: Sequence[tuple[Any, ...]], plan: Iterable[tuple[int, Make]]) -> Iterator[tuple[Any, ...]]:
+    """From decoded events the values to show, made a column at a time: (source, make) for each."""
+    if not batch:
+        return iter(())
+    columns = tuple(zip(*batch))
+    return zip(*(columns[source] if make is None else map(make, columns[source]) for source, make in plan))
+
+
+def fields(layout: Struct, clock: Clock) -> list[Shown]:
+    """All fields of an event, in the order of its layout. Raises UsageError for a layout that has no text."""
+    return [shown for index, leaf in enumerate(layout.leaves()) for shown in _fields(index, leaf, clock)]
+
+
+def _fields(index: int, leaf: Field, clock: Clock) -> Iterator[Shown]:
+    name, layout, _ = leaf
+    if isinstance(layout, CString):
+        yield Shown(name, index, layout, _decode)
+    elif not isinstance(layout, Int):
+        raise UsageError(f"the field {name} is a {layout.name}: fields are numbers and texts")
+    elif layout.role == "timestamp":
+        yield Shown(name, index, layout, clock.text, lasting=False)
+        yield Shown(f"{name}_raw", index, layout, number=clock.wall)
+    elif layout.names is not None:
+        names = {int(member): member.name for member in layout.names}
+        yield Shown(name, index, layout, lambda value: names.get(value, str(value)))
+        yield Shown(f"{name}_raw", index, layout)
+    else:
+        yield Shown(name, index, layout)
+        if layout.role in _ACCOUNTS:
+            sibling, find = _ACCOUNTS[layout.role]
+            yield Shown(name[: name.rfind(".") + 1] + sibling, index, layout, find)
+
+
+def _decode(data: bytes) -> str:
+    # Bytes that are not UTF-8 become lone surrogates, which both outputs show in their own way.
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return str(uid)
+
+
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except (KeyError, OverflowError):
+        return str(gid)
+
+
+_ACCOUNTS: dict[str, tuple[str, Callable[[int], str]]] = {"uid": ("user", _user), "gid": ("group", _group)}

@@ -1,0 +1,35 @@
+"""A program that people run, as its file declares it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pybpf.errors import UsageError
+
+__all__ = ["Column", "Gadget"]
+
+
+class Column(NamedTuple):
+    """A column of the table: its header, and the field of the event that it shows, by its dotted name."""
+
+    header: str
+    field: str
+
+
+class Gadget:
+    """What a program file declares beside its probes: its name, and the columns that people see.
+
+    `columns` has a word a column: a field of the event (`delta_us`), or `header:field` (`comm:proc.comm`).
+    The probes, maps and parameters are found in the file; its docstring's first line says what it does.
+    """
+
+    def __init__(self, name: str, *, columns: str) -> None:
+        self.name = name
+        self.columns = tuple(_column(word) for word in columns.split())
+
+
+def _column(word: str) -> Column:
+    header, _, field = word.rpartition(":")
+    if not all(part.isidentifier() for part in field.split(".")):
+        raise UsageError(f"{word!r} is no column: write a field's name, such as proc.comm, or HEADER:FIELD")
+    return Column((header or field.rpartition(".")[2]).upper(), field)

@@ -1,0 +1,47 @@
+"""Texts from the kernel made fit for a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+
+__all__ = ["escape", "fit", "width"]
+
+
+def escape(text: str) -> str:
+    r"""Show what a terminal would obey or hide: `\x1b`, `\n`, `\u202e`; a byte that isn't UTF-8 as `\xff`."""
+    return text if text.isprintable() else "".join(map(_escape, text))
+
+
+def _escape(char: str) -> str:
+    if char.isprintable():
+        return char
+    if "\udc80" <= char <= "\udcff":  # surrogateescape's form of a byte
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def width(text: str) -> int:
+    """How many cells of a terminal a text takes."""
+    return len(text) if text.isascii() else sum(map(_cells, text))
+
+
+def _cells(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def fit(text: str, cells: int) -> str:
+    """The text escaped, cut with `…` if it's longer than `cells`, and filled up with spaces to the right."""
+    text = escape(text)
+    room = cells - width(text)
+    if room < 0:
+        kept, taken = "", 0
+        for char in text:
+            taken += _cells(char)
+            if taken >= cells:
+                break
+            kept += char
+        text = f"{kept}…"
+        room = cells - width(text)
+    return text + " " * room
