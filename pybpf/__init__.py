@@ -23,11 +23,13 @@ if TYPE_CHECKING:
         kprobe,
         kretprobe,
         lower,
+        static,
         table,
         u8,
         u16,
         u32,
         u64,
+        unroll,
     )
     from pybpf.gadget import Gadget
 
@@ -49,11 +51,13 @@ __all__ = [
     "kprobe",
     "kretprobe",
     "lower",
+    "static",
     "table",
     "u8",
     "u16",
     "u32",
     "u64",
+    "unroll",
 ]
 
 

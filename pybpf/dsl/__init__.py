@@ -7,6 +7,7 @@ from pybpf.dsl.maps import Events, HashMap, Map
 from pybpf.dsl.params import Choice, Param, table
 from pybpf.dsl.record import Record
 from pybpf.dsl.types import CString, i8, i16, i32, i64, u8, u16, u32, u64
+from pybpf.dsl.values import static, unroll
 
 __all__ = [
     "CString",
@@ -28,9 +29,11 @@ __all__ = [
     "kprobe",
     "kretprobe",
     "lower",
+    "static",
     "table",
     "u8",
     "u16",
     "u32",
     "u64",
+    "unroll",
 ]

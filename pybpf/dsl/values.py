@@ -6,17 +6,17 @@ IR) can be kept in a variable; `rebuild` makes the same kind of value from other
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pybpf.codegen.ir import Block, Op
-from pybpf.dsl.types import boolean
+from pybpf.dsl.types import boolean, i64, u64
 from pybpf.spec import Int
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["Condition", "Scalar", "Value", "convert", "integer"]
+__all__ = ["Condition", "Range", "Scalar", "Unrolled", "Value", "convert", "integer", "static", "unroll"]
 
 
 class Condition(NamedTuple):
@@ -76,21 +76,43 @@ class Value:
 
 
 class Scalar(Value):
-    """An integer in a register, extended to 64 bits as its layout says."""
+    """An integer in a register, extended to 64 bits as its layout says; `most` is its largest value."""
 
-    def __init__(self, op: Op, layout: Int) -> None:
+    def __init__(self, op: Op, layout: Int, most: int | None = None) -> None:
         self.op = op
         self.layout = layout
+        self.most = layout.maximum if most is None else most
         self.parts = (op,)
 
     def describe(self) -> str:
         return f"{'an' if self.layout.name[0] in 'aeiou' else 'a'} {self.layout.name}"
 
     def rebuild(self, parts: Sequence[Op]) -> Scalar:
-        return Scalar(parts[0], self.layout)
+        return Scalar(parts[0], self.layout, self.most)
 
     def truth(self, cx: Context) -> Condition:
         return Condition("ne", self.op, cx.build.const(0), self.layout.size)
+
+
+class Range:
+    """What a counted loop goes over: `start` up to `stop`, or down to it when `step` is negative.
+
+    The ends are numbers or Scalars; `layout` is the counter's.
+    """
+
+    def __init__(self, start: Any, stop: Any, step: int) -> None:
+        self.start = start
+        self.stop = stop
+        self.step = step
+        signed = [end.layout.signed if isinstance(end, Scalar) else end < 0 for end in (start, stop)]
+        self.layout = i64 if step < 0 or any(signed) else u64
+
+
+class Unrolled:
+    """`unroll(...)`: elements known at build time, each of which gets a loop's body of its own."""
+
+    def __init__(self, elements: Iterable[Any]) -> None:
+        self.elements = elements
 
 
 def integer(cx: Context, value: Any, layout: Int, what: str) -> Op:
@@ -138,3 +160,13 @@ def convert(cx: Context, value: Any, layout: Int) -> Any:
 
 def _a(layout: Int) -> str:
     return f"{'an' if layout.name[0] in 'aeiou' else 'a'} {layout.name}"
+
+
+def unroll(elements: Iterable[Any]) -> Unrolled:
+    """`for x in unroll(range(100))`: the body once for each element, which is known at build time."""
+    return Unrolled(elements)
+
+
+def static(value: Any) -> Any:
+    """`value`, which must be known at build time: lowering says so when it isn't."""
+    return value

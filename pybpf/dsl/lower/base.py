@@ -40,6 +40,10 @@ class Lowerer:
         """Lower statements, up to the first that can't be reached."""
         raise NotImplementedError
 
+    def store(self, target: ast.expr, value: Any) -> None:
+        """Assign a value to a target: a name, an attribute, an element, or several."""
+        raise NotImplementedError
+
     def call(self, node: ast.Call, outcomes: tuple[Block, Block] | None = None) -> Any:
         """Lower a call; with `outcomes`, an inlined one as a condition (the result is then None)."""
         raise NotImplementedError

@@ -9,9 +9,10 @@ from typing import Any
 from pybpf.codegen.ir import Block
 from pybpf.dsl.decorators import Func, Probe
 from pybpf.dsl.lower.base import Lowerer
+from pybpf.dsl.lower.builtins import BUILTINS
 from pybpf.dsl.record import Record
 from pybpf.dsl.records import RecordValue
-from pybpf.dsl.values import Value, convert
+from pybpf.dsl.values import Value, convert, static
 from pybpf.errors import BpfError
 from pybpf.spec import Int, Struct
 
@@ -105,8 +106,12 @@ class Calls(Lowerer):
         if not callable(callee):
             raise self.cx.error(f"{callee!r} can't be called", node)
         if any(isinstance(arg, Value) for arg in [*args, *keywords.values()]):
+            if callee in BUILTINS and not keywords:
+                return BUILTINS[callee](self.cx, *args)
             if callee is print:
                 raise self.cx.error("a probe can't print; send an event", node)
+            if callee is static:
+                raise self.cx.error(f"{args[0].describe()} is not known at build time", node)
             raise self.cx.error(
                 f"{name} is plain Python, and gets a value that only the kernel has: decorate it with @func",
                 node,

@@ -10,7 +10,7 @@ _HANDLED = """
     Add And AnnAssign Assert Assign Attribute AugAssign BinOp BitAnd BitOr BitXor BoolOp Call Compare Constant
     Delete Div Eq Expr FloorDiv For FunctionDef Gt GtE If IfExp In Invert Is IsNot LShift List Load Lt LtE Mod
     Mult Name NamedExpr Not NotEq NotIn Or Pass Pow RShift Return Store Sub Subscript Tuple UAdd USub UnaryOp
-    Del MatMult arg arguments keyword
+    Break Continue Del MatMult Match MatchOr MatchSingleton MatchValue While arg arguments keyword match_case
 """
 HANDLED = frozenset(_HANDLED.split())
 
@@ -20,9 +20,7 @@ REJECTED = {
     "AsyncFunctionDef": "a probe can't wait: there is no async in it",
     "AsyncWith": "a probe can't wait: there is no async in it",
     "Await": "a probe can't wait: there is no async in it",
-    "Break": "break is not supported; return from a @func instead",
     "ClassDef": "a class can't be defined in a probe; define it in the module",
-    "Continue": "continue is not supported; put the rest of the loop's body under an if",
     "Dict": "a dict can't be made in a probe; make it in the module",
     "DictComp": "a comprehension can't be lowered; compute it in the module",
     "ExceptHandler": "a probe has no exceptions; test the value that a helper returns",
@@ -35,7 +33,6 @@ REJECTED = {
     "JoinedStr": "a probe can't format text; send the values and format them in user space",
     "Lambda": "a lambda can't be lowered; define a function with @func",
     "ListComp": "a comprehension can't be lowered; compute it in the module",
-    "Match": "match is not supported; use if and elif",
     "Nonlocal": "a probe can't set a variable of another function; return the value instead",
     "Raise": "a probe has no exceptions; return instead",
     "Set": "a set can't be made in a probe; make it in the module",
@@ -46,7 +43,6 @@ REJECTED = {
     "Try": "a probe has no exceptions; test the value that a helper returns",
     "TryStar": "a probe has no exceptions; test the value that a helper returns",
     "TypeAlias": "a type can't be defined in a probe; define it in the module",
-    "While": "while is not supported; use a for over a sequence known at build time",
     "With": "with can't be lowered",
     "Yield": "a probe can't be a generator; send events to a map",
     "YieldFrom": "a probe can't be a generator; send events to a map",
@@ -54,10 +50,8 @@ REJECTED = {
     "comprehension": "a comprehension can't be lowered; compute it in the module",
     "withitem": "with can't be lowered",
 }
-for _name in ("MatchAs", "MatchClass", "MatchMapping", "MatchOr", "MatchSequence", "MatchSingleton"):
-    REJECTED[_name] = REJECTED["Match"]
-for _name in ("MatchStar", "MatchValue", "match_case"):
-    REJECTED[_name] = REJECTED["Match"]
+for _name in ("MatchAs", "MatchClass", "MatchMapping", "MatchSequence", "MatchStar"):
+    REJECTED[_name] = "a case takes constants: case 1, case 2 | 3, or case _"
 for _name in ("ParamSpec", "TypeVar", "TypeVarTuple"):
     REJECTED[_name] = "a probe can't be generic"
 

@@ -95,7 +95,16 @@ def arithmetic(cx: Context, op: ast.operator, a: Any, b: Any) -> Any:
     result = cx.build.alu(name, left, right, size)
     if layout.size < 4 or (layout.size == 4 and layout.signed):
         result = cx.build.extend(result, layout.size, layout.signed)
-    return Scalar(result, layout)
+    return Scalar(result, layout, _most(op, b, layout))
+
+
+def _most(op: ast.operator, b: Any, layout: Int) -> int | None:
+    """The largest result, where a constant bounds it: of a mask, or a remainder."""
+    if not isinstance(b, int) or b <= 0:
+        return None
+    if isinstance(op, ast.BitAnd):
+        return min(b, layout.maximum)
+    return b - 1 if isinstance(op, ast.Mod) else None
 
 
 def negative(cx: Context, value: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Union
 
 from pybpf.codegen.ir import Block, Local, Op
@@ -13,7 +15,7 @@ from pybpf.errors import LoweringError
 from pybpf.source import Location
 from pybpf.spec import Int
 
-__all__ = ["Path", "Scope", "static"]
+__all__ = ["Path", "Scope", "assigned_names", "static"]
 
 
 class _Variable(NamedTuple):
@@ -47,6 +49,16 @@ class Path(NamedTuple):
     block: Block
     names: dict[str, _Binding]
     assigned: dict[EventState, frozenset[str]]
+
+
+def assigned_names(nodes: Iterable[ast.AST]) -> list[str]:
+    """The names that statements may set, in their order."""
+    return [
+        node.id
+        for statement in nodes
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    ]
 
 
 def static(value: Any) -> bool:
@@ -96,6 +108,48 @@ class Scope:
                 self.names[name] = binding._replace(kind=kind, locals=binding.locals[: len(kind.parts)])
             else:
                 self.names[name] = _Constant(None, binding.location)
+
+    def begin_loop(self, names: Iterable[str], types: Mapping[str, Int]) -> dict[str, _Binding]:
+        """Make variables of what a loop will set; returns how they stand at its head.
+
+        `types` are those that a constant is known to need; a word otherwise.
+        """
+        head: dict[str, _Binding] = {}
+        for name in dict.fromkeys(names):
+            binding = self.names.get(name)
+            if isinstance(binding, _Constant) and isinstance(binding.value, int):
+                layout = types.get(name) or _common([], [binding.value]) or u64
+                value = Scalar(integer(self.cx, binding.value, layout, name), layout)
+                self.assign(name, value)
+                self.names[name] = _Variable(value, (self._local(name, 0),), binding.location)
+            if binding is not None:
+                head[name] = self.names[name]
+        return head
+
+    def end_loop(self, head: Mapping[str, _Binding], target: Block) -> dict[str, Int]:
+        """Go back to the head of a loop; returns the types of variables that should have had another.
+
+        Raises LoweringError when a variable changes its kind from one round to the next.
+        """
+        if self.cx.build.block is None:
+            return {}
+        wrong: dict[str, Int] = {}
+        for name, before in head.items():
+            after = self.names[name]
+            if _same(before, after):
+                continue
+            if isinstance(before, _Variable) and isinstance(before.kind, Scalar):
+                layout = before.kind.layout
+                if isinstance(after, _Constant) and isinstance(after.value, int):
+                    self.cx.build.set(before.locals[0], integer(self.cx, after.value, layout, name))
+                    continue
+                if isinstance(after, _Variable) and isinstance(after.kind, Scalar):
+                    wrong[name] = after.kind.layout
+                    continue
+            message = f"{name} is of two kinds: before this loop, and at the end of a round"
+            raise self.cx.error(message, notes=_notes(name, [before, after]))
+        self.cx.build.jump(target)
+        return wrong
 
     def path(self) -> Path | None:
         """Where lowering stands now; None when that can't be reached."""

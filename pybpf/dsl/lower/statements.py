@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
 from typing import Any
 
-from pybpf.dsl.lower.conditions import Conditions
+from pybpf.dsl.lower.match import Matches
 from pybpf.dsl.lower.nodes import rejected
 from pybpf.dsl.lower.operators import arithmetic
 from pybpf.dsl.values import Value
 
 __all__ = ["Statements"]
 
-# A `for` over more elements than this is a mistake rather than a wish: each is code of its own.
-_MOST_ITERATIONS = 1000
 
-
-class Statements(Conditions):
+class Statements(Matches):
     """The part of lowering that acts."""
 
     def statements(self, nodes: list[ast.stmt]) -> None:
@@ -40,7 +36,7 @@ class Statements(Conditions):
     def _assign_statement(self, node: ast.Assign) -> None:
         value = self.value(node.value)
         for target in node.targets:
-            self._store(target, value)
+            self.store(target, value)
 
     def _annassign_statement(self, node: ast.AnnAssign) -> None:
         raise self.cx.error("a variable takes the type of its value; write u32(...) to choose it", node)
@@ -56,9 +52,9 @@ class Statements(Conditions):
         before = self.value(ast.copy_location(load, node.target))
         value = self.value(node.value)
         self.cx.at(node)
-        self._store(node.target, arithmetic(self.cx, node.op, before, value))
+        self.store(node.target, arithmetic(self.cx, node.op, before, value))
 
-    def _store(self, target: ast.expr, value: Any) -> None:
+    def store(self, target: ast.expr, value: Any) -> None:
         self.cx.at(target)
         if isinstance(target, ast.Name):
             self.scope.assign(target.id, value)
@@ -84,7 +80,7 @@ class Statements(Conditions):
             found = value.describe() if isinstance(value, Value) else repr(value)
             raise self.cx.error(f"{found} can't be unpacked into {len(target.elts)} names", target)
         for element, item in zip(target.elts, value):
-            self._store(element, item)
+            self.store(element, item)
 
     def _delete_statement(self, node: ast.Delete) -> None:
         for target in node.targets:
@@ -119,21 +115,6 @@ class Statements(Conditions):
             self.statements(body)
             paths.append(self.scope.path())
         self.scope.join(paths)
-
-    def _for_statement(self, node: ast.For) -> None:
-        """A loop over what is known at build time: its body once for each element."""
-        elements = self.value(node.iter)
-        if isinstance(elements, Value) or not isinstance(elements, Iterable):
-            found = elements.describe() if isinstance(elements, Value) else repr(elements)
-            raise self.cx.error(f"for goes over a sequence known at build time, not over {found}", node.iter)
-        for count, element in enumerate(elements):
-            if count == _MOST_ITERATIONS:
-                raise self.cx.error(f"this loop has more than {_MOST_ITERATIONS} rounds", node.iter)
-            self._store(node.target, element)
-            self.statements(node.body)
-            if self.cx.build.block is None:
-                return
-        self.statements(node.orelse)
 
     def _return_statement(self, node: ast.Return) -> None:
         if self.outcomes is not None:

@@ -1,0 +1,179 @@
+"""Loops: over what is known at build time, once for each element; over kernel values, as loops."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from typing import Any
+
+from pybpf.dsl.lower.conditions import Conditions
+from pybpf.dsl.lower.operators import arithmetic
+from pybpf.dsl.lower.scope import Path, assigned_names, static
+from pybpf.dsl.values import Range, Scalar, Unrolled, Value
+from pybpf.spec import Int
+
+__all__ = ["Loops"]
+
+# An unrolled loop of more rounds than this is a mistake rather than a wish: each is code of its own.
+_MOST_ROUNDS = 1000
+# A range of at most so many rounds is unrolled: the code is no larger, and the counter is a constant.
+_FEW_ROUNDS = 8
+
+
+class Loops(Conditions):
+    """The part of lowering that repeats. `loops` are those around the statement being lowered."""
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self.loops: list[_Loop] = []
+
+    def _while_statement(self, node: ast.While) -> None:
+        def rounds() -> None:
+            body, done = self.cx.build.new_block("body"), self.cx.build.new_block("done")
+            self.branch(node.test, body, done)
+            names = dict(self.scope.names)
+            if done.preds:
+                self.cx.build.enter(done)
+                self.refine(node.test, False)
+                self.loops[-1].done = self.scope.path()
+            self.cx.build.block = None
+            if body.preds:
+                self.scope.names = names
+                self.cx.build.enter(body)
+                self.refine(node.test, True)
+                self.statements(node.body)
+
+        self._loop(node, rounds)
+
+    def _for_statement(self, node: ast.For) -> None:
+        elements = self.value(node.iter)
+        self.cx.at(node.iter)
+        if isinstance(elements, Unrolled):
+            return self._unrolled(node, elements.elements)
+        if isinstance(elements, Range):
+            self._counted(node, elements)
+        elif isinstance(elements, range) and len(elements) > _FEW_ROUNDS:
+            self._counted(node, Range(elements.start, elements.stop, elements.step))
+        elif isinstance(elements, Value) or not isinstance(elements, Iterable):
+            found = elements.describe() if isinstance(elements, Value) else repr(elements)
+            raise self.cx.error(f"for goes over a range or a sequence known at build time, not over {found}")
+        else:
+            self._unrolled(node, elements)
+        return None
+
+    def _unrolled(self, node: ast.For, elements: Iterable[Any]) -> None:
+        """The body once for each element, which is known."""
+        loop = _Loop()
+        self.loops.append(loop)
+        for count, element in enumerate(elements):
+            if count == _MOST_ROUNDS:
+                raise self.cx.error(f"this loop has more than {_MOST_ROUNDS} rounds", node.iter)
+            self.store(node.target, element)
+            self.statements(node.body)
+            self.scope.join([self.scope.path(), *loop.continues])
+            loop.continues.clear()
+            if self.cx.build.block is None:
+                break
+        self.loops.pop()
+        if self.cx.build.block is not None:
+            self.statements(node.orelse)
+        self.scope.join([self.scope.path(), *loop.breaks])
+
+    def _counted(self, node: ast.For, rounds: Range) -> None:
+        """`for name in range(...)`: the counter is a variable of its own, so the body may change `name`."""
+        if not isinstance(node.target, ast.Name):
+            raise self.cx.error("a range counts in one variable: for i in range(n)", node.target)
+        name = node.target.id
+        counter = f"{name}'s counter"
+        layout = rounds.layout
+        self.scope.assign(counter, self._end(rounds.start, layout))
+        self.scope.assign(f"{counter}'s end", self._end(rounds.stop, layout))
+
+        def turn() -> None:
+            body, done = self.cx.build.new_block("body"), self.cx.build.new_block("done")
+            now = self.scope.read(counter)
+            end = self.scope.read(f"{counter}'s end")
+            condition = ("s" if layout.signed else "") + ("lt" if rounds.step > 0 else "gt")
+            self.cx.build.branch(condition, now.op, end.op, body, done)
+            names = dict(self.scope.names)
+            if done.preds:
+                self.cx.build.enter(done)
+                self.loops[-1].done = self.scope.path()
+            self.cx.build.block = None
+            if body.preds:
+                self.scope.names = names
+                self.cx.build.enter(body)
+                self.scope.assign(name, self.scope.read(counter))
+                self.statements(node.body)
+
+        def step() -> None:
+            now = self.scope.read(counter)
+            self.scope.assign(counter, arithmetic(self.cx, ast.Add(), now, rounds.step))
+
+        self._loop(node, turn, step, {counter})
+        self.scope.names.pop(counter, None)
+        self.scope.names.pop(f"{counter}'s end", None)
+
+    def _end(self, end: Any, layout: Int) -> Scalar:
+        """An end of a range as the counter's type; the kernel's fit, since they have a bound."""
+        return Scalar(self.cx.build.const(end) if static(end) else end.op, layout)
+
+    def _loop(self, node: Any, rounds: Any, step: Any = None, counters: Iterable[str] = ()) -> None:
+        """A loop in the kernel. What its body sets has one type all the way round.
+
+        A variable that is a constant before the loop takes the type that the body gives it: when that
+        is found to be another than was thought, the loop is lowered again.
+        """
+        names = [
+            *assigned_names(node.body),
+            *assigned_names([ast.Expr(node.test)] if hasattr(node, "test") else []),
+        ]
+        before = self.scope.path()
+        assert before is not None
+        mark = len(before.block.ops)
+        returned = len(self.returns)
+        types: dict[str, Any] = {}
+        for _ in range(4):
+            head = self.cx.build.new_block("loop")
+            started = self.scope.begin_loop([*names, *counters], types)
+            self.cx.build.jump(head)
+            self.cx.build.enter(head)
+            loop = _Loop()
+            self.loops.append(loop)
+            rounds()
+            self.scope.join([self.scope.path(), *loop.continues])
+            if self.cx.build.block is not None and step is not None:
+                step()
+            self.loops.pop()
+            found = self.scope.end_loop(started, head)
+            if not found:
+                break
+            types.update(found)
+            del before.block.ops[mark:], self.returns[returned:]
+            self.scope.resume(before)
+        self.scope.join([loop.done])
+        if self.cx.build.block is not None:
+            self.statements(node.orelse)
+        self.scope.join([self.scope.path(), *loop.breaks])
+
+    def _break_statement(self, node: ast.Break) -> None:
+        self._leave(node, "break")
+
+    def _continue_statement(self, node: ast.Continue) -> None:
+        self._leave(node, "continue")
+
+    def _leave(self, node: ast.stmt, word: str) -> None:
+        path = self.scope.path()
+        if path is not None:
+            loop = self.loops[-1]
+            (loop.breaks if word == "break" else loop.continues).append(path)
+        self.cx.build.block = None
+
+
+class _Loop:
+    """The ways out of a loop's body: to its end, past it, and to the next round."""
+
+    def __init__(self) -> None:
+        self.done: Path | None = None
+        self.breaks: list[Path] = []
+        self.continues: list[Path] = []
