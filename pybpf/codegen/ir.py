@@ -162,9 +162,11 @@ class Function:
         names: dict[Op, str] = {}
         lines = [f"{self.name}:"]
         for block in self.blocks:
-            lines.append(f"  {block.name}:")
             for op in block.ops:
-                names[op] = f"%{len(names)}"
+                if not _is_silent(op):
+                    names[op] = f"%{len(names)}"
+        for block in self.blocks:
+            lines.append(f"  {block.name}:")
             lines.extend(f"    {_text(op, names)}" for op in block.ops)
         return "\n".join(lines)
 
@@ -191,8 +193,12 @@ def _text(op: Op, names: dict[Op, str]) -> str:
         words.append(f"{op.offset:+}")
     words.extend(target.name for target in op.targets)
     text = " ".join(words)
-    silent = op.kind in TERMINATORS or op.kind in ("store", "set", "atomic")
-    return text if silent else f"{names[op]} = {text}"
+    return text if _is_silent(op) else f"{names[op]} = {text}"
+
+
+def _is_silent(op: Op) -> bool:
+    """Whether an operation gives no value."""
+    return op.kind in TERMINATORS or op.kind in ("store", "set", "atomic")
 
 
 def _free(op: Op) -> str:

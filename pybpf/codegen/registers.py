@@ -19,16 +19,17 @@ _ALL = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 
 def allocate(function: Function) -> dict[Op, int]:
     """A register for each value; spills what doesn't fit (the function changes)."""
-    spilled: set[Op] = set()
+    spills: dict[Op, int] = {}
     while True:
         found = intervals(function)
-        registers, victim = _scan(found, _Hints(function, found), spilled)
+        registers, victim = _scan(found, _Hints(function, found), spills)
         if victim is None:
             return registers
-        spilled |= _spill(function, victim)
+        times = spills.get(victim, 0) + 1
+        spills.update(dict.fromkeys(_spill(function, victim, at_each_use=times > 1), times))
 
 
-def _scan(found: list[Interval], hints: _Hints, spilled: set[Op]) -> tuple[dict[Op, int], Op | None]:
+def _scan(found: list[Interval], hints: _Hints, spills: dict[Op, int]) -> tuple[dict[Op, int], Op | None]:
     registers: dict[Op, int] = {}
     active: list[Interval] = []
     for interval in found:
@@ -36,7 +37,7 @@ def _scan(found: list[Interval], hints: _Hints, spilled: set[Op]) -> tuple[dict[
         busy = {registers[other.op] for other in active}
         free = [r for r in (_SAVED if interval.calls else _ALL) if r not in busy]
         if not free:
-            rivals = [other for other in [*active, interval] if other.op not in spilled]
+            rivals = [other for other in [*active, interval] if spills.get(other.op, 0) < 2]
             if interval.calls:
                 rivals = [other for other in rivals if other.calls]
             return registers, min(rivals, key=lambda i: i.uses / (i.end - i.start + 1)).op
@@ -85,10 +86,10 @@ class _Hints:
             yield 1
 
 
-def _spill(function: Function, victim: Op) -> set[Op]:
-    """Keep a value in the stack: stored once, loaded after each call. Returns what may not be spilled again.
+def _spill(function: Function, victim: Op, at_each_use: bool) -> set[Op]:
+    """Keep a value in the stack: stored once, loaded again after each call, or, if need be, at each use.
 
-    What was loaded from the stack in the first place needs no store.
+    What was loaded from the stack in the first place needs no store. Returns the values that take its place.
     """
     from_stack = victim.kind == "load" and victim.args[0].kind == "slot"
     place = victim.args[0] if from_stack else Op("slot", attr=Slot(8, "spill"))
@@ -109,10 +110,12 @@ def _spill(function: Function, victim: Op) -> set[Op]:
                     at_hand = reload()
                     ops.append(at_hand)
                 op.args = tuple(at_hand if arg is victim else arg for arg in op.args)
+                if at_each_use:
+                    at_hand = None
             if op is victim:
                 if not from_stack:
                     ops.append(op)
-                    at_hand = op
+                    at_hand = None if at_each_use else op
                 continue
             ops.append(op)
             if op.kind == "call":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from pybpf.codegen import compile_function
+from pybpf.codegen import Options, compile_function
 from pybpf.dsl.collect import Declarations, collect
 from pybpf.dsl.context import Context
 from pybpf.dsl.decorators import Probe
@@ -46,12 +46,13 @@ def lower(
     target: Target,
     *,
     buffer: str | None = None,
+    options: Options | None = None,
 ) -> ObjectSpec:
     """Lower all probes of a module: equal input gives equal output, on every machine.
 
     `params` are values by parameter name; those not given have their defaults. `buffer` is `ringbuf` or
-    `perf`; None takes the ring buffer where the target has it. Raises LoweringError, and UsageError for an
-    unknown parameter.
+    `perf`; None takes the ring buffer where the target has it. `options` choose the passes. Raises
+    LoweringError.
     """
     found = module if isinstance(module, Declarations) else collect(module)
     values = {param.name: params.get(param.name, param.default) for param in found.params}
@@ -65,7 +66,7 @@ def lower(
     programs = []
     for probe in found.probes:
         cx = Context(probe.name, target, values, buffer, rodata)
-        programs.append(_program(cx, probe))
+        programs.append(_program(cx, probe, options))
     return ObjectSpec(found.name, tuple(programs), tuple(maps), found.file)
 
 
@@ -80,7 +81,7 @@ def _rodata(params: tuple[Param, ...], values: Mapping[str, Any]) -> tuple[dict[
     return offsets, data.ljust(align_up(len(data), 8), b"\0")
 
 
-def _program(cx: Context, probe: Probe) -> ProgramSpec:
+def _program(cx: Context, probe: Probe, options: Options | None) -> ProgramSpec:
     source = probe.source
     cx.file = source.file
     frame = _Frame(cx, source)
@@ -96,7 +97,7 @@ def _program(cx: Context, probe: Probe) -> ProgramSpec:
     where = probe.where
     if not isinstance(where, str):
         where = where.choice.rows[cx.params[where.choice.name]].get(where.column, "")
-    code = compile_function(cx.build.function, cx.target)
+    code = compile_function(cx.build.function, cx.target, options)
     return ProgramSpec(probe.name, bpf.BPF_PROG_TYPE_KPROBE, code, Attach(probe.kind, functions(where)))
 
 
