@@ -14,24 +14,29 @@ _JITTER = 100_000
 
 
 class Clock:
-    """Wall-clock time of CLOCK_BOOTTIME, which `bpf_ktime_get_boot_ns` (5.8) reads; it runs on in suspend."""
+    """Wall-clock time of CLOCK_BOOTTIME, which `bpf_ktime_get_boot_ns` (5.8) reads; it runs on in suspend.
+
+    A kernel without that helper sends 0, which stands for the time of the last `refresh()`.
+    """
 
     def __init__(self) -> None:
         self._distance = min(_distance() for _ in range(3))[1]
+        self._now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
     def refresh(self) -> None:
         """See whether the wall clock was set; once for each batch of events will do."""
         distance = _distance()[1]
+        self._now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         if abs(distance - self._distance) > _JITTER:
             self._distance = distance
 
     def wall(self, boot_ns: int) -> int:
         """Nanoseconds since 1970."""
-        return boot_ns + self._distance
+        return (boot_ns or self._now) + self._distance
 
     def text(self, boot_ns: int) -> str:
         """RFC 3339 in UTC, with nanoseconds: `2024-02-29T12:00:00.000000001Z`."""
-        seconds, ns = divmod(boot_ns + self._distance, _SECOND)
+        seconds, ns = divmod((boot_ns or self._now) + self._distance, _SECOND)
         return f"{_date(seconds)}.{ns:09d}Z"
 
 

@@ -19,7 +19,7 @@ class Column(NamedTuple):
 class Gadget:
     """What a program file declares beside its probes: its name, and the columns that people see.
 
-    `columns` has a word a column: a field of the event (`delta_us`), or `header:field` (`comm:proc.comm`).
+    `columns` has a word a column: a field of the event (`delta_us`), or `field:header` (`proc.pid:process`).
     The probes, maps and parameters are found in the file; its docstring's first line says what it does.
     """
 
@@ -29,7 +29,7 @@ class Gadget:
 
 
 def _column(word: str) -> Column:
-    header, _, field = word.rpartition(":")
-    if not all(part.isidentifier() for part in field.split(".")):
-        raise UsageError(f"{word!r} is no column: write a field's name, such as proc.comm, or HEADER:FIELD")
+    field, colon, header = word.partition(":")
+    if bool(colon) != bool(header) or not all(part.isidentifier() for part in field.split(".")):
+        raise UsageError(f"{word!r} is no column: write a field's name, such as proc.comm, or FIELD:HEADER")
     return Column((header or field.rpartition(".")[2]).upper(), field)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pybpf.isa import slot_indices
-from pybpf.spec import Attach, Layout, MapSpec, ObjectSpec, ProgramSpec, Struct
+from pybpf.spec import Attach, MapSpec, ObjectSpec, ProgramSpec, Struct
 from pybpf.uapi import bpf
 
 __all__ = ["describe_attach", "map_table", "program_table", "table"]
@@ -28,23 +28,24 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def map_table(spec: ObjectSpec) -> str:
-    """All maps, sorted by name: type, sizes in bytes, entries, and what keys and values are."""
+    """All maps, sorted by name: type, sizes in bytes, entries; then the records in them, with offsets."""
     header = ("NAME", "TYPE", "KEY", "VALUE", "ENTRIES", "LAYOUT")
     maps = sorted(spec.maps, key=lambda map: map.name)
-    return table(header, (_map_row(map) for map in maps))
+    layouts = (layout for map in maps for layout in (map.key, map.value))
+    records = dict.fromkeys(layout for layout in layouts if isinstance(layout, Struct))
+    return "\n".join([table(header, _map_rows(maps)), *(_record(record) for record in records)])
 
 
-def _map_row(map: MapSpec) -> tuple[object, ...]:
-    layout = " -> ".join(_declaration(part) for part in (map.key, map.value) if part is not None)
-    kind = _kernel_name("BPF_MAP_TYPE_", map.type)
-    return map.name, kind, map.key_size, map.value_size, map.max_entries, layout
+def _map_rows(maps: Iterable[MapSpec]) -> Iterator[tuple[object, ...]]:
+    for map in maps:
+        layout = " -> ".join(part.name for part in (map.key, map.value) if part is not None)
+        kind = _kernel_name("BPF_MAP_TYPE_", map.type)
+        yield map.name, kind, map.key_size, map.value_size, map.max_entries, layout
 
 
-def _declaration(layout: Layout) -> str:
-    if not isinstance(layout, Struct):
-        return layout.name
-    members = (f"{field.name}: {_declaration(field.layout)}" for field in layout.fields)
-    return "{" + ", ".join(members) + "}"
+def _record(record: Struct) -> str:
+    rows = ((leaf.offset, leaf.layout.size, leaf.layout.name, leaf.name) for leaf in record.leaves())
+    return f"{record.name}: {record.size} bytes\n{table(('OFFSET', 'SIZE', 'TYPE', 'MEMBER'), rows)}"
 
 
 def program_table(spec: ObjectSpec) -> str:

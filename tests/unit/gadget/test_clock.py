@@ -20,10 +20,19 @@ def test_the_wall_clock_is_set(monkeypatch: pytest.MonkeyPatch, step: int, taken
     clocks = {time.CLOCK_BOOTTIME: 1_000, time.CLOCK_REALTIME: 5_000}
     monkeypatch.setattr(time, "clock_gettime_ns", clocks.__getitem__)
     clock = Clock()
-    assert clock.wall(0) == 4_000
+    assert clock.wall(1) == 4_001
     clocks[time.CLOCK_REALTIME] += step
     clock.refresh()
-    assert clock.wall(0) == 4_000 + step * taken
+    assert clock.wall(1) == 4_001 + step * taken
+
+
+def test_a_kernel_that_cannot_tell_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = {time.CLOCK_BOOTTIME: 1_000, time.CLOCK_REALTIME: 5_000}
+    monkeypatch.setattr(time, "clock_gettime_ns", clocks.__getitem__)
+    clock = Clock()
+    clocks.update({time.CLOCK_BOOTTIME: 2_000, time.CLOCK_REALTIME: 6_000})
+    clock.refresh()
+    assert clock.wall(0) == 6_000
 
 
 def test_text(clock: Clock) -> None:

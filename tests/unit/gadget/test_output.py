@@ -18,7 +18,7 @@ from pybpf.gadget.json import JsonLines
 from pybpf.gadget.text import escape, fit, width
 from pybpf.spec import Array, CString, Int, Struct
 
-COLUMNS = "container:runtime.containerName comm:proc.comm pid:proc.pid delta_us size file op"
+COLUMNS = "runtime.containerName:container proc.comm proc.pid delta_us size file op"
 NOBODY = 4294967294  # an id that no account has
 
 
@@ -65,7 +65,7 @@ def test_table(layout: Struct, clock: Clock) -> None:
 
 
 def test_table_of_other_fields(layout: Struct, clock: Clock) -> None:
-    shown = table(layout, clock, "timestamp raw:timestamp_raw proc.creds.user g:proc.creds.gid op_raw")
+    shown = table(layout, clock, "timestamp timestamp_raw:raw proc.creds.user proc.creds.gid:g op_raw")
     assert shown.header + shown.lines([event()]) == (
         "TIMESTAMP                                      RAW USER               G  OP_RAW\n"
         "2024-02-29T12:00:00.000000001Z 1709208000000000001 4294967294   4294967294    0\n"
@@ -74,7 +74,7 @@ def test_table_of_other_fields(layout: Struct, clock: Clock) -> None:
 
 def test_column_of_no_field(layout: Struct, clock: Clock) -> None:
     with pytest.raises(UsageError) as raised:
-        table(layout, clock, "pid:proc.pit")
+        table(layout, clock, "proc.pit:pid")
     assert str(raised.value) == "column PID: events have no field 'proc.pit' (did you mean 'proc.pid'?)"
 
 
@@ -155,12 +155,12 @@ def test_a_wrong_column(word: str) -> None:
     with pytest.raises(UsageError) as raised:
         Gadget("test", columns=word)
     assert str(raised.value) == (
-        f"{word!r} is no column: write a field's name, such as proc.comm, or HEADER:FIELD"
+        f"{word!r} is no column: write a field's name, such as proc.comm, or FIELD:HEADER"
     )
 
 
 def test_columns_have_headers() -> None:
-    assert Gadget("test", columns="who:proc.pid proc.comm").columns == (
+    assert Gadget("test", columns="proc.pid:who proc.comm").columns == (
         Column("WHO", "proc.pid"),
         Column("COMM", "proc.comm"),
     )

@@ -53,10 +53,21 @@ def test_maps(spec: ObjectSpec) -> None:
     assert map_table(spec) == (
         "NAME     TYPE            KEY  VALUE  ENTRIES  LAYOUT\n"
         "cgroups  CGROUP_STORAGE    4      4        1\n"
-        "events   RINGBUF           0      0   262144"
-        "  {at: u64, key: {tid: u32, op: u32}, file: CString[32]}\n"
+        "events   RINGBUF           0      0   262144  Event\n"
         "new      1000              4      4        1\n"
-        "starts   HASH              8      8     8192  {tid: u32, op: u32} -> u64\n"
+        "starts   HASH              8      8     8192  Key -> u64\n"
+        "\n"
+        "Event: 48 bytes\n"
+        "OFFSET  SIZE  TYPE         MEMBER\n"
+        "     0     8  u64          at\n"
+        "     8     4  u32          key.tid\n"
+        "    12     4  u32          key.op\n"
+        "    16    32  CString[32]  file\n"
+        "\n"
+        "Key: 8 bytes\n"
+        "OFFSET  SIZE  TYPE  MEMBER\n"
+        "     0     4  u32   tid\n"
+        "     4     4  u32   op\n"
     )
 
 

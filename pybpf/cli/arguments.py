@@ -1,0 +1,74 @@
+"""Reading a command line: argparse, with errors in pybpf's own form."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from pybpf.errors import UsageError, near, near_names
+
+__all__ = ["Parser", "choice", "count", "seconds"]
+
+
+class Parser(argparse.ArgumentParser):
+    """The parser of a command. Errors are raised as UsageError."""
+
+    def __init__(self, command: str, description: str) -> None:
+        super().__init__(
+            prog=f"pybpf {command}",
+            description=f"{description[0].upper()}{description[1:]}.",
+            allow_abbrev=False,
+            add_help=False,
+        )
+        self.add_argument("-h", "--help", action="help", help="show this")
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (`{self.prog} --help` shows what it takes)")
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """The arguments; UsageError for what is unknown, with the names that are near."""
+        args, unknown = self.parse_known_args(words)
+        if unknown:
+            name = unknown[0].partition("=")[0]
+            if not name.startswith("-"):
+                self.error(f"unexpected argument {name!r}")
+            self.error(f"no option {name!r}{self._near(name)}")
+        return args
+
+    def _near(self, name: str) -> str:
+        # Dashes would make all options look alike.
+        options = {option.lstrip("-"): option for action in self._actions for option in action.option_strings}
+        found = [options[name] for name in near_names(name.lstrip("-"), options)]
+        return f" (did you mean {' or '.join(found)}?)" if found else ""
+
+
+def choice(*names: str) -> Callable[[str], str]:
+    """The type of an option that takes one of `names`."""
+
+    def convert(text: str) -> str:
+        if text not in names:
+            known = ", ".join(names)
+            raise argparse.ArgumentTypeError(f"{text!r} is not one of {known}{near(text, names)}")
+        return text
+
+    return convert
+
+
+def seconds(text: str) -> float:
+    """The type of an option that takes a time, such as `0.5`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return value
+
+
+def count(text: str) -> int:
+    """The type of an option that takes a whole number above 0."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)

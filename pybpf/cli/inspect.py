@@ -1,0 +1,72 @@
+"""`pybpf inspect`: what a program consists of, without loading it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from pybpf.cli.arguments import Parser, choice
+from pybpf.cli.program import add_program, program_of, values_of
+from pybpf.dsl import lower
+from pybpf.inspect.flowchart import flowchart
+from pybpf.inspect.listing import listing
+from pybpf.inspect.sequence import sequence
+from pybpf.inspect.tables import map_table, program_table
+from pybpf.spec import ObjectSpec, Target
+
+__all__ = ["add_arguments", "run"]
+
+_VIEWS: dict[str, Callable[[ObjectSpec], str]] = {
+    "programs": program_table,
+    "maps": map_table,
+    "flowchart": flowchart,
+    "sequence": sequence,
+    "listing": listing,
+}
+
+
+def add_arguments(parser: Parser, words: Sequence[str]) -> None:
+    """What to show, of which form of the program."""
+    views = [*_VIEWS, "all"]
+    parser.add_argument(
+        "--show",
+        metavar="WHAT",
+        type=choice(*views),
+        default="all",
+        help=f"{', '.join(views)} (default: all)",
+    )
+    parser.add_argument(
+        "--target",
+        metavar="WHICH",
+        type=choice("portable", "host"),
+        default="portable",
+        help="lowered for any kernel, with parameters as variables, or for this host's, with parameters as"
+        " constants (default: portable)",
+    )
+    parser.add_argument(
+        "--buffer", metavar="KIND", type=choice("ringbuf", "perf"), help="how events are sent: ringbuf, perf"
+    )
+    add_program(parser, words)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the views that are asked for."""
+    program = program_of(args)
+    spec = lower(program.declarations, values_of(program, args), _target(args.target), buffer=args.buffer)
+    if args.show == "all":
+        parts = [f"{name}\n{'-' * len(name)}\n{view(spec)}" for name, view in _VIEWS.items()]
+        sys.stdout.write("\n".join(parts))
+    else:
+        sys.stdout.write(_VIEWS[args.show](spec))
+    return 0
+
+
+def _target(name: str) -> Target:
+    if name == "host":
+        from pybpf.features import host_target
+
+        return host_target()
+    from pybpf.btf import reference
+
+    return Target("portable", reference(), portable=True)

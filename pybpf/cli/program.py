@@ -1,0 +1,82 @@
+"""The program that a command line names, and the options that this program adds to it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from pybpf.cli.arguments import Parser
+from pybpf.dsl import Choice, Param
+from pybpf.errors import ProgramNotFound, UsageError
+from pybpf.gadget.programs import Program, load
+
+__all__ = ["add_program", "program_of", "values_of"]
+
+_PREFIX = "parameter "
+
+
+def add_program(parser: Parser, words: Sequence[str]) -> None:
+    """Let a command take PROGRAM and, once `words` tell which, an option for each of its parameters.
+
+    Call it last: which of the words is the program depends on the command's other options.
+    """
+    parser.usage = f"{parser.prog} PROGRAM [options]"
+    parser.add_argument(
+        "program",
+        metavar="PROGRAM",
+        nargs="?",
+        help="a name that `pybpf list` shows, or a file: ./my_probe.py",
+    )
+    args, unknown = parser.parse_known_args([word for word in words if word not in ("-h", "--help")])
+    if args.program is None:
+        return
+    try:
+        program = load(args.program)
+    except ProgramNotFound:
+        early = [
+            word for word in unknown if word.startswith("-") and words.index(word) < words.index(args.program)
+        ]
+        if early:
+            raise UsageError(
+                f"the program comes before its options: {parser.prog} PROGRAM {early[0]} …"
+            ) from None
+        raise
+    parser.set_defaults(loaded=program)
+    parser.usage = f"{parser.prog} {args.program} [options]"
+    parser.description = program.description
+    group = parser.add_argument_group(f"options of {program.name}")
+    for param in program.declarations.params:
+        try:
+            group.add_argument(
+                param.option, dest=_PREFIX + param.name, metavar=param.metavar, help=_help(param)
+            )
+        except argparse.ArgumentError:
+            raise UsageError(
+                f"{program.declarations.file}: the parameter {param.name!r} has the name of an option of"
+                f" `{parser.prog}`: choose another name"
+            ) from None
+
+
+def _help(param: Param) -> str:
+    text = param.help
+    if isinstance(param, Choice):
+        text += ": " + ", ".join(param.rows)
+    # 0, nothing, and the greatest number stand for a filter that is off.
+    if param.default not in (0, b"", getattr(param.layout, "maximum", None)):
+        text += f" (default: {param.default})"
+    return text.replace("%", "%%")
+
+
+def program_of(args: argparse.Namespace) -> Program:
+    """The program that the command line names; UsageError when it names none."""
+    if args.program is None:
+        raise UsageError("no program given: `pybpf list` shows all; a file is given by its path")
+    program: Program = args.loaded
+    return program
+
+
+def values_of(program: Program, args: argparse.Namespace) -> dict[str, Any]:
+    """The values of those parameters that the command line sets, by name."""
+    given = ((param, getattr(args, _PREFIX + param.name)) for param in program.declarations.params)
+    return {param.name: param.parse(text) for param, text in given if text is not None}
