@@ -27,6 +27,7 @@ _COMMANDS = {
     bpf.BPF_MAP_DELETE_ELEM: _Command("BPF_MAP_DELETE_ELEM", "bpf_map_elem"),
     bpf.BPF_MAP_GET_NEXT_KEY: _Command("BPF_MAP_GET_NEXT_KEY", "bpf_map_next_key"),
     bpf.BPF_MAP_FREEZE: _Command("BPF_MAP_FREEZE", "bpf_map_elem"),
+    bpf.BPF_OBJ_GET: _Command("BPF_OBJ_GET", "bpf_obj_get"),
     bpf.BPF_PROG_LOAD: _Command("BPF_PROG_LOAD", "bpf_prog_load", _TRACING),
     bpf.BPF_PROG_TEST_RUN: _Command("BPF_PROG_TEST_RUN", "bpf_test_run"),
     bpf.BPF_BTF_LOAD: _Command("BPF_BTF_LOAD", "bpf_btf_load"),
@@ -38,6 +39,7 @@ _COMMANDS = {
     bpf.BPF_LINK_GET_NEXT_ID: _Command("BPF_LINK_GET_NEXT_ID", "bpf_get_id", _ADMIN),
     bpf.BPF_PROG_GET_FD_BY_ID: _Command("BPF_PROG_GET_FD_BY_ID", "bpf_get_id", _ADMIN),
     bpf.BPF_MAP_GET_FD_BY_ID: _Command("BPF_MAP_GET_FD_BY_ID", "bpf_get_id", _ADMIN),
+    bpf.BPF_BTF_GET_FD_BY_ID: _Command("BPF_BTF_GET_FD_BY_ID", "bpf_get_id", _ADMIN),
     bpf.BPF_LINK_GET_FD_BY_ID: _Command("BPF_LINK_GET_FD_BY_ID", "bpf_get_id", _ADMIN),
 }
 
@@ -71,11 +73,19 @@ def command(number: int, **fields: Any) -> int:
     return query(number, (), **fields)[0]
 
 
-def object_info(fd: int, kind: str, *names: str) -> tuple[Any, ...]:
-    """Fields of `struct bpf_KIND_info` (map, prog, link) of an object (4.13): ints, and arrays as bytes."""
+def object_info(fd: int, kind: str, *names: str, **fields: Any) -> tuple[Any, ...]:
+    """Fields of `struct bpf_KIND_info` (map, prog, link, btf) of an object (4.13): ints, and arrays as bytes.
+
+    `fields` are set before the call: how many records there is room for, and writable buffers for them.
+    """
     ffi = syscall.ffi()
     info = ffi.new(f"struct bpf_{kind}_info *")
     buffer = ffi.buffer(info)
+    kept = {
+        name: value if isinstance(value, int) else ffi.from_buffer(value) for name, value in fields.items()
+    }
+    for name, value in kept.items():
+        setattr(info, name, value)
     command(bpf.BPF_OBJ_GET_INFO_BY_FD, bpf_fd=fd, info=buffer, info_len=len(buffer))
     values = [getattr(info, name) for name in names]
     return tuple(value if isinstance(value, int) else bytes(ffi.buffer(value)) for value in values)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pybpf.sys import tracefs
 from pybpf.sys.files import read_bytes
 
-__all__ = ["find", "notrace", "parse", "readable", "starting_with"]
+__all__ = ["address_of", "find", "names_at", "notrace", "parse", "readable", "starting_with"]
 
 
 @functools.cache
@@ -47,6 +47,21 @@ def starting_with(name: str) -> set[str]:
     """Functions whose names begin as `name` does, by a third of it: where to look for names like it."""
     start = re.escape(name[: max(4, len(name) // 3)]).encode()
     return {found.decode() for found in re.findall(rb" [tTwW] (%s[\w.]*)" % start, _text())}
+
+
+def address_of(name: str) -> int:
+    """The address of a symbol of the kernel itself; 0 when it has none or addresses are hidden."""
+    found = re.search(rb"^([0-9a-f]+) \w %s$" % re.escape(name).encode(), _text(), re.MULTILINE)
+    return int(found[1], 16) if found else 0
+
+
+def names_at(addresses: Iterable[int]) -> dict[int, str]:
+    """The symbol at each address; addresses at which none begins are not in the result."""
+    wanted = b"|".join(b"%016x" % address for address in addresses if address > 0)
+    if not wanted:
+        return {}
+    pattern = rb"^(%s) \w (\S+)" % wanted
+    return {int(address, 16): name.decode() for address, name in re.findall(pattern, _text(), re.MULTILINE)}
 
 
 def notrace(name: str) -> str:
