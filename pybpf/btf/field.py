@@ -31,6 +31,25 @@ class Load:
     def __repr__(self) -> str:
         return f"Load({self.offset}, {self.size}, {self.left}, {self.right}, {self.signed})"
 
+    @classmethod
+    def of(cls, name: str, type: Type, bit_offset: int, bit_size: int) -> Load:
+        """The load of the field `name`; raises `BtfError` when one load can't give it."""
+        size, signed = type.size, type.signed
+        if not bit_size:
+            if size not in (1, 2, 4, 8):
+                raise BtfError(f"{name!r} ({type.declaration}, {size} bytes) is not read by one load")
+            return cls(bit_offset // 8, size, 64 - 8 * size, 64 - 8 * size, signed)
+        if size not in (1, 2, 4, 8):
+            raise BtfError(f"damaged BTF: {name!r} is a bit field in a type of {size} bytes")
+        # Widen the load until the field lies within it.
+        while (start := bit_offset // 8 // size * size) * 8 + size * 8 < bit_offset + bit_size:
+            size *= 2
+            if size > 8:
+                raise BtfError(f"the bit field {name!r} lies across two words of 8 bytes")
+        first = bit_offset - start * 8
+        left = 64 - first - bit_size if type.btf.byte_order == "little" else 64 - size * 8 + first
+        return cls(start, size, left, 64 - bit_size, signed)
+
 
 class Field:
     """A field as found: `offset` in bytes and `bit_offset` in bits from the outermost start.
@@ -61,24 +80,7 @@ class Field:
     @property
     def load(self) -> Load:
         """The aligned load and the shifts that give its value; raises `BtfError` when one load can't."""
-        size, signed = self.type.size, self.type.signed
-        if not self.bit_size:
-            if size not in (1, 2, 4, 8):
-                raise BtfError(
-                    f"{self.name!r} ({self.type.declaration}, {size} bytes) is not read by one load"
-                )
-            return Load(self.offset, size, 64 - 8 * size, 64 - 8 * size, signed)
-        if size not in (1, 2, 4, 8):
-            raise BtfError(f"damaged BTF: {self.name!r} is a bit field in a type of {size} bytes")
-        # Widen the load until the field lies within it.
-        while (start := self.offset // size * size) * 8 + size * 8 < self.bit_offset + self.bit_size:
-            size *= 2
-            if size > 8:
-                raise BtfError(f"the bit field {self.name!r} lies across two words of 8 bytes")
-        first = self.bit_offset - start * 8
-        little = self.type.btf.byte_order == "little"
-        left = 64 - first - self.bit_size if little else 64 - size * 8 + first
-        return Load(start, size, left, 64 - self.bit_size, signed)
+        return Load.of(self.name, self.type, self.bit_offset, self.bit_size)
 
 
 def find(type: Type, path: str) -> Field:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pybpf.btf import declare, field
 from pybpf.btf.format import SHAPES, kind_name
@@ -241,6 +241,12 @@ class Type:
     def offset_of(self, path: str) -> int:
         """Bytes from the start of this type to the field at `path`, as C's offsetof."""
         return self.field(path).offset
+
+    def construct(self) -> Any:
+        """The `construct` that parses and builds values of this type; see `pybpf.btf.decode`."""
+        from pybpf.btf.decode import construct_of
+
+        return construct_of(self)
 
     @property
     def declaration(self) -> str:
