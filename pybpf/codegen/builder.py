@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pybpf.asm import KernelFunctionRef, SubprogramRef
 from pybpf.codegen.fold import compare, fold_alu, identity
 from pybpf.codegen.ir import FREE, U64, Block, Function, Local, Op, Slot
 from pybpf.source import Location
@@ -12,15 +13,17 @@ __all__ = ["Builder"]
 class Builder:
     """Adds operations at the end of `block`; `location` goes into each.
 
-    `block` is None after a terminator: what follows can't be reached, and isn't written.
+    A program has a `context`; a subprogram `arguments` instead, up to five. `block` is None after a
+    terminator: what follows can't be reached, and isn't written.
     """
 
-    def __init__(self, name: str) -> None:
-        self.function = Function(name)
+    def __init__(self, name: str, arguments: int | None = None) -> None:
+        self.function = Function(name, arguments is not None)
         self.location: Location | None = None
         self.block: Block | None = None
         self.enter(self.new_block("entry"))
-        self.context = self.emit("context")
+        self.arguments = [self.emit("argument", attr=number) for number in range(arguments or 0)]
+        self.context = self.emit("context") if arguments is None else None
 
     def new_block(self, name: str) -> Block:
         """A block that `enter` will add to the function."""
@@ -79,8 +82,13 @@ class Builder:
     def atomic(self, name: str, base: Op, offset: int, size: int, value: Op) -> None:
         self.emit("atomic", (base, value), name, size, offset)
 
-    def call(self, helper: str, *args: Op) -> Op:
-        return self.emit("call", args, helper)
+    def call(self, callee: str | SubprogramRef | KernelFunctionRef, *args: Op) -> Op:
+        """Call a helper by its name, or a subprogram or kernel function by a reference."""
+        return self.emit("call", args, callee)
+
+    def function_address(self, name: str) -> Op:
+        """The address of a subprogram, for a helper that calls it back."""
+        return self.emit("function", attr=name)
 
     def map(self, name: str) -> Op:
         return self.emit("map", attr=name)

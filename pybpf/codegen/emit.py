@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pybpf.asm import Statement, ops
+from pybpf.asm import KernelFunctionRef, Statement, SubprogramRef, ops
 from pybpf.asm.ops import R0, R10, Reg
 from pybpf.codegen.fold import COMMUTATIVE
 from pybpf.codegen.ir import FREE, INVERSE, Block, Function, Op, signed
@@ -15,7 +15,7 @@ __all__ = ["emit"]
 
 
 def emit(function: Function, registers: Mapping[Op, int], scratch: int, isa_v4: bool) -> list[Statement]:
-    """The program's statements; blocks that are jumped to have labels.
+    """The function's statements; blocks that are jumped to have labels, and a subprogram has its name as one.
 
     `scratch` is the offset from r10 of 8 bytes that are free, for moves that go in a circle.
     """
@@ -34,8 +34,9 @@ class _Emitter:
         self.isa_v4 = isa_v4
         self.code: list[Statement] = []
         self.location: Location | None = None
-        self.labels: tuple[str, ...] = ()
-        self.names = {block: f"{index}_{block.name}" for index, block in enumerate(self.blocks)}
+        self.entry = function.name if function.is_subprogram else ""
+        prefix = f"{self.entry}." if self.entry else ""
+        self.names = {block: f"{prefix}{index}_{block.name}" for index, block in enumerate(self.blocks)}
         self.jumped: set[Block] = set()
 
     def run(self) -> list[Statement]:
@@ -43,6 +44,8 @@ class _Emitter:
         for index, block in enumerate(self.blocks):
             starts.append(len(self.code))
             after = self.blocks[index + 1] if index + 1 < len(self.blocks) else None
+            if not index:
+                self._arrive(block)
             for op in block.ops[:-1]:
                 self.location = op.location
                 self._op(op)
@@ -54,6 +57,8 @@ class _Emitter:
                 # A block may hold no code, when it falls through: then its label stands at what follows.
                 first = self.code[start]
                 self.code[start] = first._replace(labels=(*first.labels, self.names[block]))
+        if self.entry:
+            self.code[0] = ops.at(self.entry, self.code[0])
         return self.code
 
     def _is_empty(self, block: Block) -> bool:
@@ -94,6 +99,8 @@ class _Emitter:
             self.add(ops.load_map(dst, op.attr))
         elif op.kind == "map_value":
             self.add(ops.load_map_value(dst, op.attr, op.offset))
+        elif op.kind == "function":
+            self.add(ops.load_function(dst, op.attr))
         elif op.kind == "slot":
             self.add(ops.mov64(dst, R10))
             self.add(ops.alu("add", dst, op.attr.offset + op.offset))
@@ -117,7 +124,7 @@ class _Emitter:
             self.add(ops.atomic(op.attr, op.size, *self._memory(op), self.reg(op.args[1])))
         elif op.kind == "call":
             self._parallel([(Reg(number), arg) for number, arg in enumerate(op.args, 1)])
-            self.add(ops.call(op.attr))
+            self.add(_call(op.attr))
             if op in self.registers and self.reg(op) != R0:
                 self.add(ops.mov64(self.reg(op), R0))
         elif op.kind == "zext":
@@ -126,8 +133,6 @@ class _Emitter:
             self._sign_extend(self.reg(op), self.reg(op.args[0]), op.size)
         elif op.kind == "copy":
             self._move(self.reg(op), op.args[0])
-        elif op.kind == "context" and self.reg(op) != ops.R1:
-            self.add(ops.mov64(self.reg(op), ops.R1))
 
     def _alu(self, op: Op) -> None:
         dst, (a, b) = self.reg(op), op.args
@@ -175,8 +180,21 @@ class _Emitter:
         for dst, op in moves:
             if op.kind in FREE:
                 fresh.append((dst, op))
-            elif self.reg(op) != dst:
+            else:
                 copies[dst] = self.reg(op)
+        self._shuffle(copies)
+        for dst, op in fresh:
+            self._move(dst, op)
+
+    def _arrive(self, entry: Block) -> None:
+        """Bring what the function was given to where it is wanted."""
+        came = [op for op in entry.ops if op.kind in ("argument", "context")]
+        self.location = came[0].location if came else None
+        self._shuffle({self.reg(op): Reg(1 + (op.attr or 0)) for op in came})
+
+    def _shuffle(self, copies: dict[Reg, Reg]) -> None:
+        """`copies[dst] = src`, all at once."""
+        copies = {dst: src for dst, src in copies.items() if dst != src}
         while copies:
             ready = [dst for dst in copies if dst not in copies.values()]
             if ready:
@@ -188,8 +206,6 @@ class _Emitter:
             while ready := [reg for reg in copies if reg not in copies.values()]:
                 self.add(ops.mov64(ready[0], copies.pop(ready[0])))
             self.add(ops.load(8, dst, R10, self.scratch))
-        for dst, op in fresh:
-            self._move(dst, op)
 
     def _end(self, block: Block, after: Block | None) -> None:
         end = block.end
@@ -220,3 +236,11 @@ class _Emitter:
     def _label(self, block: Block) -> str:
         self.jumped.add(block)
         return self.names[block]
+
+
+def _call(callee: str | SubprogramRef | KernelFunctionRef) -> Statement:
+    if isinstance(callee, SubprogramRef):
+        return ops.call_subprogram(callee.name)
+    if isinstance(callee, KernelFunctionRef):
+        return ops.call_kernel_function(callee.name)
+    return ops.call(callee)

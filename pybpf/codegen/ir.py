@@ -8,7 +8,9 @@ value is 64 bits in a register: narrower unsigned ones zero-extended, signed one
 | `const` | | attr: the value, 0 to 2^64-1 |
 | `map`, `map_value` | | attr: the map's name; offset into its value |
 | `slot` | | attr: the Slot; offset: its address, in the stack |
-| `context` | | the program's argument (r1 at entry) |
+| `function` | | attr: the name of a subprogram, for its address |
+| `context` | | what the program runs on (r1 at entry); its memory doesn't change |
+| `argument` | | attr: which argument of the subprogram, from 0 |
 | `get`, `set` | none / value | attr: the Local |
 | `phi` | one a predecessor | |
 | `alu` | a, b | attr: operation (`add`, `rsh`, …); size: 4 or 8 bytes |
@@ -17,12 +19,12 @@ value is 64 bits in a register: narrower unsigned ones zero-extended, signed one
 | `store` | base, value | size, offset |
 | `atomic` | base, value | attr: operation; size, offset |
 | `kread` | base | a field of kernel memory: size, offset; attr: True when signed |
-| `call` | up to five | attr: the helper's name |
+| `call` | up to five | attr: a helper's name, or the reference to a subprogram or kernel function |
 | `jump` | | targets: one block |
 | `branch` | a, b | attr: condition; size: of the operands; targets: when true, when false |
 | `exit` | value | |
 
-The first three are *free*: they stand in no block, since each use can make its own.
+The first four of them are *free*: they stand in no block, since each use can make its own.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ __all__ = ["FREE", "INVERSE", "TERMINATORS", "U64", "Block", "Function", "Local"
 
 U64 = (1 << 64) - 1
 TERMINATORS = frozenset({"jump", "branch", "exit"})
-FREE = frozenset({"const", "map", "map_value", "slot"})
+FREE = frozenset({"const", "map", "map_value", "slot", "function"})
 INVERSE = {
     "eq": "ne",
     "gt": "le",
@@ -123,12 +125,13 @@ class Block:
 
 
 class Function:
-    """A BPF program: its blocks, the entry first."""
+    """A BPF program, or one of its subprograms: its blocks, the entry first."""
 
-    __slots__ = ("blocks", "name")
+    __slots__ = ("blocks", "is_subprogram", "name")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, is_subprogram: bool = False) -> None:
         self.name = name
+        self.is_subprogram = is_subprogram
         self.blocks: list[Block] = []
 
     def order(self) -> None:
@@ -183,9 +186,11 @@ def _text(op: Op, names: dict[Op, str]) -> str:
     if op.kind in ("load", "store", "kread", "atomic", "zext", "sext", "alu", "branch"):
         words[0] += str(op.size * 8)
     if op.kind in ("call", "atomic", "branch"):
-        words.append(str(op.attr))
+        words.append(getattr(op.attr, "name", op.attr))
     elif op.kind in ("load", "kread") and op.attr:
         words.append("signed")
+    elif op.kind == "argument":
+        words.append(str(op.attr))
     elif op.kind in ("get", "set"):
         words.append(op.attr.name)
     words.extend(_free(arg) if arg.kind in FREE else names.get(arg, "%?") for arg in op.args)

@@ -62,7 +62,8 @@ def _definitions(function: Function) -> tuple[dict[Op, Interval], list[int], dic
     for block in function.blocks:
         begin = position
         for op in block.ops:
-            if op.kind == "phi":
+            if op.kind in ("phi", "argument", "context"):
+                # All of a block's come at once, before its first operation.
                 found[op] = Interval(op, 2 * begin - 1)
             elif op.kind not in TERMINATORS and op.kind not in ("store", "atomic"):
                 found[op] = Interval(op, 2 * position + 1)

@@ -84,6 +84,8 @@ class _Hints:
             yield 0
         if op.kind == "context":
             yield 1
+        if op.kind == "argument":
+            yield op.attr + 1
 
 
 def _spill(function: Function, victim: Op, at_each_use: bool) -> set[Op]:

@@ -6,6 +6,7 @@ from pybpf.dsl.lower import lower
 from pybpf.dsl.maps import Events, HashMap, Map
 from pybpf.dsl.params import Choice, Param, table
 from pybpf.dsl.record import Record
+from pybpf.dsl.subprograms import loop, subprogram
 from pybpf.dsl.types import CString, i8, i16, i32, i64, u8, u16, u32, u64
 from pybpf.dsl.values import static, unroll
 
@@ -28,8 +29,10 @@ __all__ = [
     "i64",
     "kprobe",
     "kretprobe",
+    "loop",
     "lower",
     "static",
+    "subprogram",
     "table",
     "u8",
     "u16",

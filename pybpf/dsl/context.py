@@ -14,6 +14,7 @@ from pybpf.spec import Target
 
 if TYPE_CHECKING:
     from pybpf.dsl.records import EventState
+    from pybpf.dsl.subprograms import Subprogram
 
 __all__ = ["Context"]
 
@@ -22,17 +23,31 @@ class Context:
     """One program on its way to IR. `params` are the parameters' values by name."""
 
     def __init__(
-        self, name: str, target: Target, params: Mapping[str, Any], buffer: str, rodata: Mapping[str, int]
+        self,
+        build: Builder,
+        target: Target,
+        params: Mapping[str, Any],
+        buffer: str,
+        rodata: Mapping[str, int],
     ) -> None:
-        self.build = Builder(name)
+        self.build = build
         self.target = target
         self.params = params
         self.buffer = buffer
         self.rodata = rodata
+        # The subprograms that are called, by name; shared by a program and its subprograms.
+        self.subprograms: dict[str, Subprogram] = {}
         self.file = ""
         self.callers: list[Location] = []
         # Of each event being put together, the members that are set on every path to here.
         self.assigned: dict[EventState, frozenset[str]] = {}
+
+    @property
+    def context(self) -> Op:
+        """What the program runs on. Raises LoweringError in a subprogram, which doesn't get it."""
+        if self.build.context is None:
+            raise self.error("a subprogram has no context: do this in the probe, or in a @func")
+        return self.build.context
 
     def place(self, node: ast.AST) -> Location:
         """Where a node was written."""

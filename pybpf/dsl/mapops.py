@@ -172,7 +172,7 @@ class _EventsValue(_MapValue):
             sent = cx.build.call("ringbuf_output", self.map(cx), event.base, size, cx.build.const(0))
         else:
             cpu = cx.build.const(_BPF_F_CURRENT_CPU)
-            sent = cx.build.call("perf_event_output", cx.build.context, self.map(cx), cpu, event.base, size)
+            sent = cx.build.call("perf_event_output", cx.context, self.map(cx), cpu, event.base, size)
         failed, done = cx.build.new_block("failed"), cx.build.new_block("sent")
         cx.build.branch("ne", sent, cx.build.const(0), failed, done)
         cx.build.enter(failed)

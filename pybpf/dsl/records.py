@@ -124,6 +124,9 @@ class RecordPlace(Value):
         self.prefix = prefix
         self.parts = (base,)
 
+    def address(self, cx: Context) -> Op:
+        return cx.build.address(self.base, self.offset)
+
     def describe(self) -> str:
         return f"a {self.layout.name}" + (" or None" if self.nullable else "")
 

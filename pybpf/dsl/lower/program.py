@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from types import ModuleType
-from typing import Any
+from typing import Any, Callable
 
-from pybpf.codegen import Options, compile_function
+from pybpf.asm import Statement
+from pybpf.codegen import Builder, Options, compile_function
 from pybpf.dsl.collect import Declarations, collect
 from pybpf.dsl.context import Context
-from pybpf.dsl.decorators import Probe
+from pybpf.dsl.decorators import Probe, Source
 from pybpf.dsl.kernel import pointer
 from pybpf.dsl.lower.calls import Calls
 from pybpf.dsl.lower.expressions import Expressions
@@ -17,11 +19,12 @@ from pybpf.dsl.lower.stage import RODATA
 from pybpf.dsl.lower.statements import Statements
 from pybpf.dsl.params import Choice, Param
 from pybpf.dsl.types import layout_of, u64
-from pybpf.dsl.values import Scalar, Value, convert
+from pybpf.dsl.values import Scalar, Value, convert, integer
 from pybpf.errors import LoweringError
 from pybpf.spec import (
     Attach,
     Int,
+    Layout,
     MapSpec,
     ObjectSpec,
     Pointer,
@@ -63,11 +66,9 @@ def lower(
         maps.append(
             MapSpec(RODATA, bpf.BPF_MAP_TYPE_ARRAY, 4, len(data), 1, bpf.BPF_F_RDONLY_PROG, data=data)
         )
-    programs = []
-    for probe in found.probes:
-        cx = Context(probe.name, target, values, buffer, rodata)
-        programs.append(_program(cx, probe, options))
-    return ObjectSpec(found.name, tuple(programs), tuple(maps), found.file)
+    make = _Maker(target, values, buffer, rodata, options)
+    programs = tuple(make.program(probe) for probe in found.probes)
+    return ObjectSpec(found.name, programs, tuple(maps), found.file)
 
 
 def _rodata(params: tuple[Param, ...], values: Mapping[str, Any]) -> tuple[dict[str, int], bytes]:
@@ -81,24 +82,69 @@ def _rodata(params: tuple[Param, ...], values: Mapping[str, Any]) -> tuple[dict[
     return offsets, data.ljust(align_up(len(data), 8), b"\0")
 
 
-def _program(cx: Context, probe: Probe, options: Options | None) -> ProgramSpec:
-    source = probe.source
-    cx.file = source.file
-    frame = _Frame(cx, source)
-    cx.at(source.tree)
-    for name, value in _arguments(cx, probe).items():
-        frame.scope.assign(name, value)
-    frame.statements(source.tree.body)
-    result = frame.finish()
-    if result is not None:
-        raise cx.error(f"{probe.name} returns {_found(result)}: a {probe.kind} returns nothing", source.tree)
-    if cx.build.block is not None:
+class _Maker:
+    """Makes the programs of one object."""
+
+    def __init__(
+        self,
+        target: Target,
+        params: Mapping[str, Any],
+        buffer: str,
+        rodata: Mapping[str, int],
+        options: Options | None,
+    ) -> None:
+        self.target = target
+        self.params = params
+        self.settings = (target, params, buffer, rodata)
+        self.options = options
+
+    def program(self, probe: Probe) -> ProgramSpec:
+        cx = Context(Builder(probe.name), *self.settings)
+        self._lower(cx, probe.source, lambda: _arguments(cx, probe), f"a {probe.kind}", None)
+        code = compile_function(cx.build.function, self.target, self.options)
+        where = probe.where
+        if not isinstance(where, str):
+            where = where.choice.rows[self.params[where.choice.name]].get(where.column) or ""
+        attach = Attach(probe.kind, functions(where))
+        return ProgramSpec(probe.name, bpf.BPF_PROG_TYPE_KPROBE, code + self._subprograms(cx), attach)
+
+    def _subprograms(self, cx: Context) -> tuple[Statement, ...]:
+        """The functions that a program calls, and those that they call."""
+        code: tuple[Statement, ...] = ()
+        done: set[str] = set()
+        while waiting := [each for name, each in cx.subprograms.items() if name not in done]:
+            for each in waiting:
+                done.add(each.name)
+                inner = Context(Builder(each.name, len(each.parameters)), *self.settings)
+                inner.subprograms = cx.subprograms
+                self._lower(inner, each.source, partial(each.arguments, inner), each.describe(), each.result)
+                code += compile_function(inner.build.function, self.target, self.options)
+        return code
+
+    def _lower(
+        self,
+        cx: Context,
+        source: Source,
+        arguments: Callable[[], Mapping[str, Value]],
+        what: str,
+        returns: Layout | None,
+    ) -> None:
+        """The body of a function, up to its exit."""
+        cx.file = source.file
+        frame = _Frame(cx, source)
+        cx.at(source.tree)
+        for name, value in arguments().items():
+            frame.scope.assign(name, value)
+        frame.statements(source.tree.body)
+        result = frame.finish()
+        if cx.build.block is None:
+            return
+        if isinstance(returns, Int):
+            cx.build.exit(integer(cx, result, returns, f"the result of {what}"))
+            return
+        if result is not None:
+            raise cx.error(f"{source.name} returns {_found(result)}: {what} returns nothing", source.tree)
         cx.build.exit(cx.build.const(0))
-    where = probe.where
-    if not isinstance(where, str):
-        where = where.choice.rows[cx.params[where.choice.name]].get(where.column, "")
-    code = compile_function(cx.build.function, cx.target, options)
-    return ProgramSpec(probe.name, bpf.BPF_PROG_TYPE_KPROBE, code, Attach(probe.kind, functions(where)))
 
 
 def _found(value: Any) -> str:
@@ -126,7 +172,7 @@ def _arguments(cx: Context, probe: Probe) -> dict[str, Value]:
                 argument,
             )
         field = cx.field_of(cx.type_of("struct pt_regs"), register)
-        raw = cx.build.load(cx.build.context, field.offset, 8)
+        raw = cx.build.load(cx.context, field.offset, 8)
         try:
             layout = layout_of(annotations[argument.arg], names, argument.arg)
         except LoweringError as error:

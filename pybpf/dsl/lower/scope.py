@@ -235,19 +235,16 @@ def _like(a: Value, b: Value) -> bool:
 
 
 def _common(kinds: list[Value], numbers: list[int]) -> Int | None:
-    """The type of a variable that holds numbers on all paths."""
+    """The narrowest type that holds what a variable is on every path; values need no conversion to it."""
     layouts = {kind.layout for kind in kinds if isinstance(kind, Scalar)}
-    if len(layouts) > 1 or len(kinds) != sum(isinstance(kind, Scalar) for kind in kinds):
+    if len(kinds) != sum(isinstance(kind, Scalar) for kind in kinds):
         return None
-    layout = layouts.pop() if layouts else _flag_or_word(numbers)
-    fits = all(layout.minimum <= number <= layout.maximum for number in numbers)
-    return layout if fits else None
-
-
-def _flag_or_word(numbers: list[int]) -> Int:
-    if all(isinstance(number, bool) for number in numbers):
+    lowest = min([*numbers, *(layout.minimum for layout in layouts)])
+    highest = max([*numbers, *(layout.maximum for layout in layouts)])
+    if not layouts and all(isinstance(number, bool) for number in numbers):
         return boolean
-    return i64 if any(number < 0 for number in numbers) else u64
+    choices = sorted(layouts, key=lambda layout: layout.size) + ([i64] if lowest < 0 else [u64])
+    return next((it for it in choices if it.minimum <= lowest and highest <= it.maximum), None)
 
 
 def _notes(name: str, bindings: list[_Binding | None]) -> tuple[tuple[str, Location], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pybpf import btf
@@ -71,6 +71,7 @@ def test_variables_that_change_places(rounds):
 OPERATIONS = ["add", "sub", "mul", "div", "mod", "and", "or", "xor", "lsh", "rsh", "arsh"]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32), st.booleans())
 def test_random_arithmetic(seed, optimise):
     """Random straight-line programs give what constant folding gives."""
