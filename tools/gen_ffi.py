@@ -54,6 +54,7 @@ struct bpf_test_run {
     void *ctx_in; void *ctx_out;
     uint32_t flags, cpu, batch_size;
 };
+struct bpf_obj_get { void *pathname; uint32_t bpf_fd, file_flags; };
 struct bpf_get_id { uint32_t start_id, next_id, open_flags; };
 struct bpf_object_info { uint32_t bpf_fd, info_len; void *info; };
 struct bpf_raw_tracepoint_open { void *name; uint32_t prog_fd; uint64_t cookie; };
@@ -76,7 +77,18 @@ struct bpf_prog_info {
     uint32_t created_by_uid, nr_map_ids;
     void *map_ids;
     char name[16];
+    uint32_t ifindex, gpl_compatible;
+    uint64_t netns_dev, netns_ino;
+    uint32_t nr_jited_ksyms, nr_jited_func_lens;
+    void *jited_ksyms; void *jited_func_lens;
+    uint32_t btf_id, func_info_rec_size;
+    void *func_info;
+    uint32_t nr_func_info, nr_line_info;
+    void *line_info; void *jited_line_info;
+    uint32_t nr_jited_line_info, line_info_rec_size, jited_line_info_rec_size, nr_prog_tags;
+    void *prog_tags;
 };
+struct bpf_btf_info { void *btf; uint32_t btf_size, id; };
 struct bpf_link_info { uint32_t type, id, prog_id; };
 
 struct perf_event_attr {

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from pybpf.asm.link import link, resolve_labels
 from pybpf.asm.statement import (
     KernelFunctionRef,
+    KernelSymbol,
     LabelRef,
     MapRef,
     MapValueRef,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KernelFunctionRef",
+    "KernelSymbol",
     "LabelRef",
     "MapRef",
     "MapValueRef",

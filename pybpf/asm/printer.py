@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pybpf.asm.helpers import helper_name
 from pybpf.asm.statement import (
     KernelFunctionRef,
+    KernelSymbol,
     LabelRef,
     MapRef,
     MapValueRef,
@@ -52,6 +53,8 @@ def _takes(op: Op, ref: Ref) -> bool:
         return op.target != "" and op.name not in ("call_local", "lddw_func")
     if isinstance(ref, SubprogramRef):
         return op.name in ("call_local", "lddw_func")
+    if isinstance(ref, KernelSymbol):
+        return op.name == "call"
     return op.name == {MapRef: "lddw_map_fd", MapValueRef: "lddw_map_value"}.get(type(ref), "call_kernel")
 
 
@@ -68,6 +71,11 @@ def _target(holes: _Holes) -> str:
     if isinstance(holes.ref, (LabelRef, SubprogramRef)):
         return holes.ref.name
     return f"pc{distance(holes.insn, holes.op):+d}"
+
+
+def _helper(holes: _Holes) -> str:
+    name = holes.ref.name if isinstance(holes.ref, KernelSymbol) else helper_name(holes.insn.imm)
+    return f"{name}#{holes.insn.imm}"
 
 
 def _high(holes: _Holes) -> str:
@@ -97,7 +105,7 @@ _HOLES: dict[str, Callable[[_Holes], object]] = {
     "from": lambda holes: holes.insn.imm & 0xFFFF,
     "target": _target,
     "function": _target,
-    "helper": lambda holes: f"{helper_name(holes.insn.imm)}#{holes.insn.imm}",
+    "helper": _helper,
     "btf_fd": lambda holes: f" btf[{holes.insn.offset}]" if holes.insn.offset else "",
     "name": lambda holes: getattr(holes.ref, "name", ""),
 }

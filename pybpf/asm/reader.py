@@ -33,9 +33,10 @@ _HEADING = re.compile(
     r"\s*(?:[0-9a-f]{8,16}\s+<([\w.$]+)>|[A-Za-z_][\w\s*]*?[\s*]([\w.$]+)\([^:;=()]*\)):\s*$", re.ASCII
 )
 _OBJDUMP = re.compile(r"\s*(?:Disassembly of section .*:|\S+:\s+file format \S+)\s*$", re.ASCII)
-_LABEL = re.compile(r"\s*([A-Za-z_.$][\w.$]*)\s*:", re.ASCII)
+_LABEL = re.compile(r"\s*([0-9]*[A-Za-z_.$][\w.$]*)\s*:", re.ASCII)
 _PREFIX = re.compile(
-    r"(?:\s*[0-9]+:(?=\s))?"
+    # The position, and the arrows that `pybpf disasm` draws.
+    r"(?:\s*[0-9]+:(?=\s)[\s│┌└├┬┴┼─╶|/\\+>-]*)?"
     r"(?:\s*\((?P<opcode>[0-9a-f]{2})\)|\s*(?P<code>[0-9a-f]{2}(?: [0-9a-f]{2}){7,15})(?=\s))?",
     re.ASCII,
 )

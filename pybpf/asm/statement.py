@@ -9,6 +9,7 @@ from pybpf.source import Location
 
 __all__ = [
     "KernelFunctionRef",
+    "KernelSymbol",
     "LabelRef",
     "MapRef",
     "MapValueRef",
@@ -49,7 +50,13 @@ class KernelFunctionRef(NamedTuple):
     name: str
 
 
-Ref = Union[MapRef, MapValueRef, LabelRef, SubprogramRef, KernelFunctionRef]
+class KernelSymbol(NamedTuple):
+    """What a loaded program calls by its address: a helper, or what the verifier put in its place."""
+
+    name: str
+
+
+Ref = Union[MapRef, MapValueRef, LabelRef, SubprogramRef, KernelFunctionRef, KernelSymbol]
 
 
 class Statement(NamedTuple):

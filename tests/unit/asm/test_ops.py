@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pybpf.asm import Statement, format_statement, format_statements, link, ops, resolve_labels
+from pybpf.asm import KernelSymbol, Statement, format_statement, format_statements, link, ops, resolve_labels
 from pybpf.asm.ops import R0, R1, R2, R6, R10
 from pybpf.errors import AsmError, EncodingError
 
@@ -165,3 +165,11 @@ def test_argument_errors(build, message: str) -> None:
     with pytest.raises(EncodingError) as error:
         build()
     assert str(error.value).startswith(message)
+
+
+def test_a_call_by_address_keeps_its_name() -> None:
+    statement = ops.call(22592)._replace(ref=KernelSymbol("bpf_user_rnd_u32"))
+    assert format_statement(statement) == "call bpf_user_rnd_u32#22592"
+    with pytest.raises(EncodingError) as error:
+        format_statement(ops.exit_()._replace(ref=KernelSymbol("bpf_user_rnd_u32")))
+    assert str(error.value) == "exit can't refer to KernelSymbol(name='bpf_user_rnd_u32')"

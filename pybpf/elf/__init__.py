@@ -1,0 +1,1 @@
+"""Object files: BPF programs as clang writes them."""
