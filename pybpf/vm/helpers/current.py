@@ -8,6 +8,26 @@ from typing import TYPE_CHECKING
 from pybpf.vm.helpers.table import helper
 from pybpf.vm.maps import CgroupArray
 
+__all__ = [
+    "bpf_current_task_under_cgroup",
+    "bpf_get_attach_cookie",
+    "bpf_get_current_cgroup_id",
+    "bpf_get_current_comm",
+    "bpf_get_current_pid_tgid",
+    "bpf_get_current_task",
+    "bpf_get_current_task_btf",
+    "bpf_get_current_uid_gid",
+    "bpf_get_func_ip",
+    "bpf_get_numa_node_id",
+    "bpf_get_prandom_u32",
+    "bpf_get_smp_processor_id",
+    "bpf_jiffies64",
+    "bpf_ktime_get_boot_ns",
+    "bpf_ktime_get_coarse_ns",
+    "bpf_ktime_get_ns",
+    "bpf_ktime_get_tai_ns",
+]
+
 if TYPE_CHECKING:
     from pybpf.vm.machine import Machine
 

@@ -9,6 +9,29 @@ from pybpf.vm.errors import Fault
 from pybpf.vm.helpers.table import helper
 from pybpf.vm.maps import BloomFilter, Keyless, LocalStorage, Map, ProgramArray, Queue
 
+__all__ = [
+    "bpf_cgrp_storage_delete",
+    "bpf_cgrp_storage_get",
+    "bpf_for_each_map_elem",
+    "bpf_inode_storage_delete",
+    "bpf_inode_storage_get",
+    "bpf_loop",
+    "bpf_map_delete_elem",
+    "bpf_map_lookup_elem",
+    "bpf_map_lookup_percpu_elem",
+    "bpf_map_peek_elem",
+    "bpf_map_pop_elem",
+    "bpf_map_push_elem",
+    "bpf_map_update_elem",
+    "bpf_sk_storage_delete",
+    "bpf_sk_storage_get",
+    "bpf_spin_lock",
+    "bpf_spin_unlock",
+    "bpf_tail_call",
+    "bpf_task_storage_delete",
+    "bpf_task_storage_get",
+]
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -7,6 +7,19 @@ from typing import TYPE_CHECKING
 
 from pybpf.vm.helpers.table import helper
 
+__all__ = [
+    "bpf_copy_from_user",
+    "bpf_probe_read",
+    "bpf_probe_read_kernel",
+    "bpf_probe_read_kernel_str",
+    "bpf_probe_read_str",
+    "bpf_probe_read_user",
+    "bpf_probe_read_user_str",
+    "bpf_strncmp",
+    "bpf_strtol",
+    "bpf_strtoul",
+]
+
 if TYPE_CHECKING:
     from pybpf.vm.machine import Machine
 

@@ -17,6 +17,20 @@ from pybpf.vm.helpers.format import formatted
 from pybpf.vm.helpers.table import helper
 from pybpf.vm.maps import PerfEventArray, RingBuffer, StackTrace
 
+__all__ = [
+    "bpf_get_stack",
+    "bpf_get_stackid",
+    "bpf_perf_event_output",
+    "bpf_ringbuf_discard",
+    "bpf_ringbuf_output",
+    "bpf_ringbuf_query",
+    "bpf_ringbuf_reserve",
+    "bpf_ringbuf_submit",
+    "bpf_snprintf",
+    "bpf_trace_printk",
+    "bpf_trace_vprintk",
+]
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

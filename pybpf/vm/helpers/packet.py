@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from pybpf.vm.errors import Fault
 from pybpf.vm.helpers.table import helper
 
+__all__ = ["bpf_skb_load_bytes", "bpf_skb_pull_data", "bpf_skb_store_bytes"]
+
 if TYPE_CHECKING:
     from pybpf.vm.machine import Machine
 

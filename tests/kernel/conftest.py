@@ -1,0 +1,151 @@
+"""What kernel tests share: what they need of a kernel, a file system to work on, nothing left behind.
+
+They run natively, on what this machine's kernel can, and in guests, where PYBPF_GUEST names the kernel.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pybpf.errors import SyscallError
+from pybpf.sys import query
+from pybpf.uapi import bpf
+
+REPO = Path(__file__).parents[2]
+IN_GUEST = "PYBPF_GUEST" in os.environ
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
+
+
+def _no_kprobes() -> str:
+    if Path("/sys/bus/event_source/devices/kprobe/type").exists():
+        return ""
+    return "this kernel has no kprobes (CONFIG_KPROBE_EVENTS)"
+
+
+def _no_kernel_memory() -> str:
+    if "[confidentiality]" not in _text("/sys/kernel/security/lockdown"):
+        return ""
+    return "this kernel is locked down (confidentiality): programs may not read its memory"
+
+
+def _no_btf() -> str:
+    return (
+        "" if Path("/sys/kernel/btf/vmlinux").exists() else "this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)"
+    )
+
+
+def _no_file_system(name: str) -> Callable[[], str]:
+    def reason() -> str:
+        subprocess.run(["modprobe", "-q", name], check=False)
+        if f"\t{name}\n" not in _text("/proc/filesystems"):
+            return f"this kernel has no {name}"
+        if not Path("/dev/loop-control").exists():
+            return "this kernel has no loop devices"
+        return ""
+
+    return reason
+
+
+# What `@pytest.mark.needs(...)` may name, and the reason why this kernel can't, or nothing.
+ABILITIES: dict[str, Callable[[], str]] = {
+    "kprobes": _no_kprobes,
+    "kernel_memory": _no_kernel_memory,
+    "btf": _no_btf,
+    "ext4": _no_file_system("ext4"),
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*abilities): skip where the kernel lacks one of ABILITIES")
+
+
+@pytest.fixture(autouse=True)
+def _skip_what_cannot_run(request: pytest.FixtureRequest, _abilities: dict[str, str]) -> None:
+    for mark in request.node.iter_markers("needs"):
+        for name in mark.args:
+            if _abilities.setdefault(name, ABILITIES[name]()):
+                pytest.skip(f"{_abilities[name]}; tools/test runs this in a guest")
+
+
+@pytest.fixture(scope="session")
+def _abilities() -> dict[str, str]:
+    return {}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """Fail the session if it leaves BPF objects, pins, probes or mounts behind; skip it if not root."""
+    if os.geteuid() != 0:
+        pytest.skip("kernel tests need root")
+    before = _traces()
+    yield
+    end = time.monotonic() + 5  # the kernel frees maps a grace period after their last use
+    while left := _traces() - before:
+        if time.monotonic() > end:
+            pytest.fail(f"left behind: {', '.join(sorted(left))}")
+        time.sleep(0.1)
+
+
+def _traces() -> set[str]:
+    """What a probe could leave in the kernel. BPF ids only in a guest, where nobody else makes objects."""
+    found = {f"mount {line.split()[4]}" for line in _text("/proc/self/mountinfo").splitlines()}
+    found |= {f"pin {path}" for path in Path("/sys/fs/bpf").rglob("*")}
+    found |= {f"probe {line}" for line in _text("/sys/kernel/tracing/kprobe_events").splitlines()}
+    if IN_GUEST:
+        for kind in ("PROG", "MAP", "LINK"):
+            found |= {f"{kind.lower()} {number}" for number in _ids(getattr(bpf, f"BPF_{kind}_GET_NEXT_ID"))}
+    return found
+
+
+def _ids(command: int) -> Iterator[int]:
+    last = 0
+    while True:
+        try:
+            last = query(command, ("next_id",), start_id=last)[1]
+        except SyscallError:  # ENOENT at the end; EINVAL where the kernel has no links
+            return
+        yield last
+
+
+@pytest.fixture(scope="session")
+def ext4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A mounted ext4 file system, new for this session, in a file in memory; needs("ext4")."""
+    image = Path(f"/dev/shm/pybpf-test-{os.getpid()}")
+    folder = tmp_path_factory.mktemp("ext4")
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    try:
+        subprocess.run(["mkfs.ext4", "-q", image], check=True)
+        subprocess.run(["mount", "-o", "loop", image, folder], check=True)
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", folder], check=True)
+    finally:
+        image.unlink()
+
+
+@pytest.fixture
+def workload() -> Callable[..., list[dict[str, Any]]]:
+    """Run tools/workload in a folder: the operations that it did, as it lists them itself."""
+
+    def run(folder: Path, *options: str) -> list[dict[str, Any]]:
+        command = [REPO / "tools" / "workload", "--json", *options, folder]
+        done: list[dict[str, Any]] = json.loads(subprocess.check_output(command))
+        return done
+
+    return run
