@@ -1,7 +1,7 @@
 """The language of probes: a subset of Python, staged: what is known at build time decides now."""
 
 from pybpf.dsl.collect import Declarations, collect
-from pybpf.dsl.decorators import Func, Probe, func, kprobe, kretprobe
+from pybpf.dsl.decorators import Func, Probe, func, kprobe, kretprobe, raw_tracepoint
 from pybpf.dsl.lower import lower
 from pybpf.dsl.maps import Events, HashMap, Map
 from pybpf.dsl.params import Choice, Param, table
@@ -31,6 +31,7 @@ __all__ = [
     "kretprobe",
     "loop",
     "lower",
+    "raw_tracepoint",
     "static",
     "subprogram",
     "table",

@@ -11,7 +11,7 @@ from pybpf.dsl.params import Selected
 from pybpf.errors import LoweringError
 from pybpf.source import Location
 
-__all__ = ["Func", "Probe", "Source", "func", "kprobe", "kretprobe"]
+__all__ = ["Func", "Probe", "Source", "func", "kprobe", "kretprobe", "raw_tracepoint"]
 
 
 class Source:
@@ -102,3 +102,8 @@ def kprobe(where: Where) -> Callable[[Callable[..., Any]], Probe]:
 def kretprobe(where: Where) -> Callable[[Callable[..., Any]], Probe]:
     """Run when a kernel function returns (BPF since Linux 4.1); the one parameter is what it returned."""
     return _decorator("kretprobe", where)
+
+
+def raw_tracepoint(where: Where) -> Callable[[Callable[..., Any]], Probe]:
+    """Run at a tracepoint of the kernel, such as `sys_enter`, with its arguments as they are (Linux 4.17)."""
+    return _decorator("raw_tracepoint", where)

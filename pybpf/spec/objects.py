@@ -58,13 +58,17 @@ class Attach(NamedTuple):
 
 
 class ProgramSpec(NamedTuple):
-    """A program to be loaded. `type` is a `BPF_PROG_TYPE_*`; `code` has maps as symbols."""
+    """A program to be loaded. `type` is a `BPF_PROG_TYPE_*`; `code` has maps as symbols.
+
+    `attach_type` is the `BPF_*` attach type that some types of programs are loaded for, or 0.
+    """
 
     name: str
     type: int
     code: tuple[Statement, ...]
     attach: Attach
     license: str = LICENSE
+    attach_type: int = 0
 
 
 class ObjectSpec(NamedTuple):

@@ -12,27 +12,22 @@ from pybpf.codegen import Builder, Options, compile_function
 from pybpf.dsl.collect import Declarations, collect
 from pybpf.dsl.context import Context
 from pybpf.dsl.decorators import Probe, Source
-from pybpf.dsl.kernel import pointer
+from pybpf.dsl.kinds import KINDS, arguments
 from pybpf.dsl.lower.calls import Calls
 from pybpf.dsl.lower.expressions import Expressions
 from pybpf.dsl.lower.stage import RODATA
 from pybpf.dsl.lower.statements import Statements
 from pybpf.dsl.params import Choice, Param
-from pybpf.dsl.types import layout_of, u64
-from pybpf.dsl.values import Scalar, Value, convert, integer
-from pybpf.errors import LoweringError
+from pybpf.dsl.values import Value, integer
 from pybpf.spec import (
     Attach,
     Int,
     Layout,
     MapSpec,
     ObjectSpec,
-    Pointer,
     ProgramSpec,
-    Struct,
     Target,
     align_up,
-    functions,
 )
 from pybpf.uapi import bpf
 
@@ -100,13 +95,15 @@ class _Maker:
 
     def program(self, probe: Probe) -> ProgramSpec:
         cx = Context(Builder(probe.name), *self.settings)
-        self._lower(cx, probe.source, lambda: _arguments(cx, probe), f"a {probe.kind}", None)
+        self._lower(cx, probe.source, partial(arguments, cx, probe), f"a {probe.kind}", None)
         code = compile_function(cx.build.function, self.target, self.options)
         where = probe.where
         if not isinstance(where, str):
             where = where.choice.rows[self.params[where.choice.name]].get(where.column) or ""
-        attach = Attach(probe.kind, functions(where))
-        return ProgramSpec(probe.name, bpf.BPF_PROG_TYPE_KPROBE, code + self._subprograms(cx), attach)
+        kind = KINDS[probe.kind]
+        attach = Attach(probe.kind, kind.targets(where))
+        code += self._subprograms(cx)
+        return ProgramSpec(probe.name, kind.type, code, attach, attach_type=kind.attach_type)
 
     def _subprograms(self, cx: Context) -> tuple[Statement, ...]:
         """The functions that a program calls, and those that they call."""
@@ -149,39 +146,3 @@ class _Maker:
 
 def _found(value: Any) -> str:
     return value.describe() if isinstance(value, Value) else repr(value)
-
-
-def _arguments(cx: Context, probe: Probe) -> dict[str, Value]:
-    """The parameters of a probe: registers of the function that it's attached to, as `pt_regs` keeps them."""
-    arch, tree = cx.target.arch, probe.source.tree
-    registers = arch.arguments if probe.kind == "kprobe" else (arch.result,)
-    declared = tree.args.args
-    others = [*tree.args.kwonlyargs, tree.args.vararg, tree.args.kwarg]
-    if len(declared) > len(registers) or any(others):
-        raise cx.error(
-            f"a {probe.kind} takes at most {len(registers)} plain parameter{'s' * (len(registers) > 1)}", tree
-        )
-    names = probe.source.names()
-    annotations = probe.source.function.__annotations__
-    found: dict[str, Value] = {}
-    for argument, register in zip(declared, registers):
-        cx.at(argument)
-        if argument.arg not in annotations:
-            raise cx.error(
-                f'{argument.arg} has no type: write its C declaration, such as "struct file *", or u64',
-                argument,
-            )
-        field = cx.field_of(cx.type_of("struct pt_regs"), register)
-        raw = cx.build.load(cx.context, field.offset, 8)
-        try:
-            layout = layout_of(annotations[argument.arg], names, argument.arg)
-        except LoweringError as error:
-            raise cx.error(error.message, argument) from None
-        if isinstance(layout, Pointer):
-            found[argument.arg] = pointer(cx, raw, layout.declaration)
-        elif isinstance(layout, Int):
-            found[argument.arg] = convert(cx, Scalar(raw, u64), layout)
-        else:
-            kind = "record" if isinstance(layout, Struct) else "text"
-            raise cx.error(f"{argument.arg} is a {kind}, and a register holds none", argument)
-    return found
