@@ -205,16 +205,9 @@ def _atomic() -> Iterator[Op]:
         text = f"r{{dst}} = load_acquire((u{bits} *)(r{{src}} {{offset}}))"
         also = () if wide else ("w" + text[1:],)
         yield op(f"load_acquire{bits}", BPF_LOAD_ACQ, text, 4, *also, group="linux")
-        text = f"store_release({pointer}, {{}}{{{{src}}}})"
-        also = () if wide else (text.replace("{}{{src}}", "w{src}"),)
-        yield op(
-            f"store_release{bits}",
-            BPF_STORE_REL,
-            text.replace("{}{{src}}", "r{src}"),
-            4,
-            *also,
-            group="linux",
-        )
+        text = f"store_release({pointer}, "
+        also = () if wide else (text + "w{src})",)
+        yield op(f"store_release{bits}", BPF_STORE_REL, text + "r{src})", 4, *also, group="linux")
         if bits < 32:
             continue
         kernel = "atomic64" if wide else "atomic"
@@ -248,6 +241,13 @@ def _atomic() -> Iterator[Op]:
             3,
             f"{reg}0 = cmpxchg{peer}(r{{dst}} {{offset}}, {reg}0, {reg}{{src}})",
         )
+
+
+def _probe_atomic() -> Iterator[Op]:
+    # BPF_PROBE_ATOMIC of <linux/filter.h>: what the verifier makes of an atomic operation on an arena (6.10).
+    for op in _atomic():
+        opcode, text = op.opcode | 0x20, f"probe {op.text}"
+        yield op._replace(name=f"probe_{op.name}", opcode=opcode, text=text, group="kernel", also=())
 
 
 # Name, operation, sign, ISA version of the 64-bit form.
@@ -370,7 +370,7 @@ def _wide() -> Iterator[Op]:
     )
 
 
-OPS = (*_alu(), *_memory(), *_atomic(), *_jumps(), *_wide())
+OPS = (*_alu(), *_memory(), *_atomic(), *_probe_atomic(), *_jumps(), *_wide())
 
 _BY_OPCODE: list[tuple[Op, ...]] = [()] * 256
 for _op in OPS:

@@ -144,6 +144,7 @@ def test_each_spelling_of_each_instruction_is_read(op: Op) -> None:
         ("(18) r1 = subprog[+5]", "r1 = subprog[pc+5]"),
         ("(bf) r11 = r1", "r11 = r1"),
         ("(c2) nospec", "nospec"),
+        ("(e3) probe lock *(u32 *)(r1 +0) += r2", "probe lock *(u32 *)(r1 +0) += r2"),
         # Labels of generated code begin with a number; the arrows of `pybpf disasm` are passed over.
         ("goto 15_join", "goto 15_join"),
         ("   12: │ ┌─ goto +1", "goto pc+1"),

@@ -54,7 +54,8 @@ def test_names_and_encodings_are_unique() -> None:
 
 
 def test_versions_and_groups() -> None:
-    assert Counter(op.version for op in OPS) == {1: 104, 2: 8, 3: 40, 4: 31}
+    versions = Counter(op.version for op in OPS if op.group != "kernel")
+    assert versions == {1: 102, 2: 8, 3: 40, 4: 31}
     assert Counter(op.group for op in OPS) == {
         "base32": 64,
         "base64": 60,
@@ -64,7 +65,7 @@ def test_versions_and_groups() -> None:
         "atomic64": 10,
         "packet": 6,
         "linux": 11,
-        "kernel": 2,
+        "kernel": 30,
     }
 
 
