@@ -68,7 +68,7 @@ def _from_tar(data: bytes) -> bytes:
     import tarfile
 
     try:
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             for member in archive:
                 file = archive.extractfile(member) if member.isfile() else None
                 if file is not None and member.size <= _MAX_UNPACKED:

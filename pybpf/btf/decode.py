@@ -86,6 +86,9 @@ class _Maker:
     def _make(self, type: Type, depth: int) -> tuple[Any, int]:
         if type.kind in ("struct", "union"):
             fields, count = self._fields(type, 0, depth)
+            for field in fields:
+                if field.size and field.offset + field.size > type.size:
+                    raise BtfError(f"damaged BTF: {field.name!r} goes beyond the end of {type.key}")
             return Fields(type, fields), count
         if type.kind == "array":
             element = type.target.resolve()

@@ -67,7 +67,7 @@ def _marks(btf: Btf, asked: Iterable[tuple[int, str] | str]) -> tuple[set[int], 
         roots.add(id)
         if path == "*":
             for part in whole(type):
-                members.setdefault(part.id, set()).update(range(part.info & 0xFFFFFF))
+                members.setdefault(part.id, set()).update(range(len(part.all_members())))
         elif path:
             for member in trace(type, path):
                 members.setdefault(member.owner.id, set()).add(member.index)

@@ -17,6 +17,9 @@ __all__ = ["Btf"]
 
 _STRUCTS = {"struct": ("struct",), "union": ("union",), "enum": ("enum", "enum64")}
 _PLAIN = ("typedef", "int", "float")
+# Words that are stepped over at a time in search of a type's number: some 500 types.
+_STRIDE = 4096
+
 _PTR = KINDS.index("ptr") << 24
 
 
@@ -64,33 +67,30 @@ class Btf:
 
     # By number.
 
-    def _walk(self, count: int, until: int) -> None:
-        # Step over records until `count` of them are known, or the one that holds word `until` is.
+    def _walk(self, stop: int) -> None:
+        # Step over the records that start before word `stop`. Those that are known (`_starts`) lie within
+        # the section; what is not sound is met again by each walk that comes to it.
         words, steps, starts = self.words, self._steps, self._starts
-        at, end, need = self._walked, len(words), count - len(starts)
+        at, end = self._walked, len(words)
         append = starts.append
+        message = ""
         try:
-            while need > 0 or at <= until:
-                if at >= end:
-                    break
+            while at < stop:
+                step = steps[words[at + 1]]
                 append(at)
-                at += steps[words[at + 1]]
-                need -= 1
+                at += step
         except (BtfError, IndexError) as error:
-            what = str(error) if isinstance(error, BtfError) else "the type section ends"
-            where = self._span[0] + 4 * at
-            raise BtfError(f"damaged BTF: {what} in type #{self._first + len(starts) - 1}", where) from None
-        finally:
-            self._walked = at
+            message = str(error) if isinstance(error, BtfError) else "the type section ends"
         if at > end:
-            where = self._span[0] + 4 * starts[-1]
-            raise BtfError(
-                f"damaged BTF: type #{self._first + len(starts) - 1} ends after the type section", where
-            )
+            message, at = "the type section ends", starts.pop()
+        self._walked = at
+        if message:
+            id = self._first + len(starts)
+            raise BtfError(f"damaged BTF: {message} in type #{id}", self._span[0] + 4 * at)
 
     def __len__(self) -> int:
         """The number of types, void and those of the base included: one more than the last id."""
-        self._walk(0, len(self.words))
+        self._walk(len(self.words))
         return self._first + len(self._starts)
 
     def __iter__(self) -> Iterator[Type]:
@@ -109,10 +109,10 @@ class Btf:
             found = Type(self, 0, (0, 0, 0), 0)
         else:
             index = id - self._first
-            if index >= len(self._starts):
-                self._walk(index + 1, -1)
-            if not 0 <= index < len(self._starts):
-                raise BtfError(f"damaged BTF: no type #{id} among {len(self)}")
+            while index >= len(self._starts):
+                if self._walked == len(self.words):
+                    raise BtfError(f"damaged BTF: no type #{id} among {len(self)}")
+                self._walk(min(self._walked + _STRIDE, len(self.words)))
             found = Type(self, id, self.words, self._starts[index])
         self._cache[id] = found
         return found
@@ -190,7 +190,7 @@ class Btf:
     def _id_at(self, index: int) -> int:
         # The id of the record that starts at this word, 0 when none does.
         if index >= self._walked:
-            self._walk(0, index)
+            self._walk(index + 1)
         place = bisect_left(self._starts, index)
         found = place < len(self._starts) and self._starts[place] == index
         return self._first + place if found else 0

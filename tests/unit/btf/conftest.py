@@ -49,6 +49,11 @@ class Blob:
         return header + self.types + self.strings
 
 
+@pytest.fixture
+def new_blob() -> type[Blob]:
+    return Blob
+
+
 @pytest.fixture(params=["<", ">"], ids=["little", "big"])
 def blob(request: pytest.FixtureRequest) -> Blob:
     return Blob(request.param)
