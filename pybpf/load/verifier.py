@@ -12,6 +12,8 @@ from typing import NamedTuple
 from pybpf.errors import VerifierError
 from pybpf.source import Location
 from pybpf.spec import ProgramSpec
+from pybpf.sys import explain
+from pybpf.sys.privilege import privilege
 
 __all__ = ["Verdict", "error", "locate", "read"]
 
@@ -70,4 +72,8 @@ def locate(spec: ProgramSpec, index: int) -> Location | None:
 def error(spec: ProgramSpec, log: str) -> VerifierError:
     """The error to raise for a program that was rejected with this log."""
     summary, index, lines = read(log)
+    if "bpf_probe_read" in summary:
+        # Lockdown takes the helper away, of which the verifier only says that it isn't there.
+        lockdown = explain.lockdown_forbids("reading kernel memory", privilege())
+        summary += f": {lockdown}" if lockdown else ""
     return VerifierError(spec.name, summary, log, locate(spec, index), index, lines)

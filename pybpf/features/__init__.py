@@ -1,0 +1,25 @@
+"""What this kernel can do: found by trying, once a process; never read off its version.
+
+Each function returns a `Feature`, which is true when the kernel has it and says why when not.
+"""
+
+from pybpf.features.buffers import ringbuf
+from pybpf.features.feature import Feature, require
+from pybpf.features.helpers import ktime_get_boot_ns, probe_read_kernel
+from pybpf.features.host import host_target, vmlinux_btf
+from pybpf.features.instructions import isa_v4, jmp32
+from pybpf.features.probes import kprobe, perf_link
+
+__all__ = [
+    "Feature",
+    "host_target",
+    "isa_v4",
+    "jmp32",
+    "kprobe",
+    "ktime_get_boot_ns",
+    "perf_link",
+    "probe_read_kernel",
+    "require",
+    "ringbuf",
+    "vmlinux_btf",
+]

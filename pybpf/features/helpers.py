@@ -1,0 +1,30 @@
+"""Which helpers programs can call."""
+
+from __future__ import annotations
+
+import functools
+
+from pybpf.asm import link, ops
+from pybpf.asm.ops import R0, R1, R2, R3, R10
+from pybpf.features.feature import Feature, program_feature
+from pybpf.sys import explain
+from pybpf.sys.privilege import privilege
+
+__all__ = ["ktime_get_boot_ns", "probe_read_kernel"]
+
+
+@functools.cache
+def probe_read_kernel() -> Feature:
+    """bpf_probe_read_kernel and bpf_probe_read_kernel_str."""
+    read = [ops.mov64(R1, R10), ops.alu("add", R1, -8), ops.mov64(R2, 8), ops.mov64(R3, 0)]
+    code = [*read, ops.call("probe_read_kernel"), *read, ops.call("probe_read_kernel_str")]
+    found = program_feature("bpf_probe_read_kernel", "5.5", link([*code, ops.mov64(R0, 0), ops.exit_()]))
+    lockdown = explain.lockdown_forbids("reading kernel memory", privilege())
+    return found._replace(why=lockdown) if lockdown and not found else found
+
+
+@functools.cache
+def ktime_get_boot_ns() -> Feature:
+    """The clock that goes on while the machine sleeps."""
+    code = [ops.call("ktime_get_boot_ns"), ops.mov64(R0, 0), ops.exit_()]
+    return program_feature("bpf_ktime_get_boot_ns", "5.8", link(code))

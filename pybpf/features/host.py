@@ -1,0 +1,52 @@
+"""This machine's kernel as a target."""
+
+from __future__ import annotations
+
+import functools
+import platform
+
+from pybpf.errors import BpfError, UnsupportedFeature
+from pybpf.features.buffers import ringbuf
+from pybpf.features.feature import Feature
+from pybpf.features.helpers import ktime_get_boot_ns, probe_read_kernel
+from pybpf.features.instructions import isa_v4, jmp32
+from pybpf.spec import ARCHITECTURES, Target
+
+__all__ = ["host_target", "vmlinux_btf"]
+
+# The names that code generation knows (spec.Target.features).
+_FEATURES = {
+    "ringbuf": ringbuf,
+    "probe_read_kernel": probe_read_kernel,
+    "ktime_get_boot_ns": ktime_get_boot_ns,
+    "jmp32": jmp32,
+    "isa_v4": isa_v4,
+}
+
+
+@functools.cache
+def vmlinux_btf() -> Feature:
+    """The types of the kernel's own structs."""
+    from pybpf import btf
+
+    try:
+        btf.kernel()
+    except BpfError as error:
+        return Feature("BTF", "5.2", str(error))
+    return Feature("BTF", "5.2")
+
+
+@functools.cache
+def host_target() -> Target:
+    """The target to lower for when a program is to run here.
+
+    Raises UnsupportedFeature without BTF, or on an architecture whose calling convention isn't known.
+    """
+    from pybpf import btf
+
+    machine = platform.machine()
+    if machine not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
+        raise UnsupportedFeature(f"calling convention known here for {machine}", why=f"known are {known}")
+    features = frozenset(name for name, probe in _FEATURES.items() if probe())
+    return Target("host", btf.kernel(), features, ARCHITECTURES[machine])

@@ -1,0 +1,43 @@
+"""What programs can be attached to."""
+
+from __future__ import annotations
+
+import errno
+import functools
+
+from pybpf.asm import link, ops
+from pybpf.asm.ops import R0
+from pybpf.errors import SyscallError
+from pybpf.features.feature import Feature, trial
+from pybpf.sys import Fd, command, perf, tracefs
+from pybpf.uapi import bpf
+
+__all__ = ["kprobe", "perf_link"]
+
+
+@functools.cache
+def kprobe() -> Feature:
+    """The kprobe PMU of perf_event_open(2)."""
+    if perf.pmu_type("kprobe") is not None:
+        return Feature("kprobes by perf_event_open", "4.17")
+    if tracefs.exists("kprobe_events"):
+        return Feature("kprobes by perf_event_open", "4.17", "run a newer kernel")
+    why = "it was built without CONFIG_KPROBE_EVENTS; run a kernel that has it, as distributions' do"
+    return Feature("kprobes", "", why)
+
+
+@functools.cache
+def perf_link() -> Feature:
+    """A bpf_link on a perf event, tried with an event that isn't: only a kernel that knows it looks at it.
+
+    Raises SyscallError when this process may not load programs.
+    """
+    name, since = "bpf_link on perf events", "5.15"
+    with trial(link([ops.mov64(R0, 0), ops.exit_()])) as program:
+        fields = {"prog_fd": program.fileno(), "target_fd": 0xFFFF_FFFF, "attach_type": bpf.BPF_PERF_EVENT}
+        try:
+            Fd(command(bpf.BPF_LINK_CREATE, **fields), name).close()
+        except SyscallError as error:
+            if error.errno != errno.EBADF:
+                return Feature(name, since, "PERF_EVENT_IOC_SET_BPF serves instead")
+    return Feature(name, since)
