@@ -40,6 +40,8 @@ _PREFIX = re.compile(
     r"(?:\s*\((?P<opcode>[0-9a-f]{2})\)|\s*(?P<code>[0-9a-f]{2}(?: [0-9a-f]{2}){7,15})(?=\s))?",
     re.ASCII,
 )
+# `bpftool prog dump xlated opcodes` repeats an instruction as bytes, on the line below it.
+_BYTES = re.compile(r"\s*[0-9a-f]{2}(?: [0-9a-f]{2}){7}(?:(?: [0-9a-f]{2}){8})?\s*", re.ASCII)
 _SYMBOL = re.compile(r"\s*<[\w.$]+(?:\+0x[0-9a-f]+)?>\s*$", re.ASCII)
 
 
@@ -61,6 +63,8 @@ def parse(text: str, file: str = ASSEMBLY) -> list[Statement]:
     waiting: list[str] = []
     calls: list[_Call] = []
     for number, line in enumerate(lines, 1):
+        if statements and _BYTES.fullmatch(line):
+            continue
         try:
             names, start = _labels(line)
             for name in names:

@@ -37,7 +37,9 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    text = sys.stdin.read() if args.file == "-" else Path(args.file).read_text()
+    data = sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes()
+    # What is no UTF-8 is either in a comment or an error, which the assembler places.
+    text = data.decode("utf-8", "replace")
     try:
         code = assemble(text, _numbers(args.map), _numbers(args.kernel_function))
     except AsmError as error:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pybpf.asm import KernelFunctionRef, KernelSymbol, MapRef, MapValueRef, Ref, Statement, SubprogramRef
 from pybpf.btf import Btf, parse
 from pybpf.btf.debug_info import Line, functions, lines
-from pybpf.errors import ProgramNotFound, SyscallError
+from pybpf.errors import ProgramNotFound, SyscallError, near
 from pybpf.inspect.disassembly import Disassembly
 from pybpf.isa import Instruction, Undecoded, decode_loaded, distance, find, slot_indices
 from pybpf.sys import Fd, command, kallsyms, object_info, query
@@ -40,6 +40,7 @@ def loaded_programs(number: int = 0, name: str = "", tag: str = "") -> Iterator[
     Needs CAP_SYS_ADMIN. Raises `ProgramNotFound` when there is none, SyscallError.
     """
     found = False
+    names = set()
     for each in (number,) if number else _ids():
         try:
             fd = Fd(command(bpf.BPF_PROG_GET_FD_BY_ID, start_id=each), f"program {each}")
@@ -50,6 +51,7 @@ def loaded_programs(number: int = 0, name: str = "", tag: str = "") -> Iterator[
             raise
         info = _info(fd)
         known = info.name.rstrip(b"\0").decode()
+        names.add(known)
         if number or (name and known == name[:15]) or (tag and info.tag.hex() == tag.lower()):
             found = True
             yield fd
@@ -57,7 +59,7 @@ def loaded_programs(number: int = 0, name: str = "", tag: str = "") -> Iterator[
             fd.close()
     if not found:
         what = f"the id {number}" if number else f"the name {name!r}" if name else f"the tag {tag}"
-        raise ProgramNotFound(f"no loaded program has {what}: 'bpftool prog' lists them", name or tag)
+        raise ProgramNotFound(f"no loaded program has {what}{near(name, names)}", name or tag)
 
 
 def pinned_program(path: str) -> Fd:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pybpf.asm import assemble, disassemble, format_statement, parse
+from pybpf.cli import main
 from pybpf.isa import Instruction, decode, decode_loaded
 
 SOURCE = r"""
@@ -122,17 +123,26 @@ def _same(ours: Instruction, loaded: Instruction) -> bool:
 
 
 @pytest.mark.parametrize("version", [1, 3])
-def test_bpftool(tmp_path: Path, version: int) -> None:
+def test_bpftool(tmp_path: Path, version: int, capsys: pytest.CaptureFixture[str]) -> None:
     _need("clang", "bpftool")
     target = _compile(tmp_path, "clang", version)
     pin = f"/sys/fs/bpf/pybpf_test_asm_peers_{version}"
     try:
         _run("bpftool", "prog", "load", target, pin)
         text = _run("bpftool", "prog", "dump", "xlated", "pinned", pin)
+        with_bytes = _run("bpftool", "prog", "dump", "xlated", "pinned", pin, "opcodes")
+        assert main(["disasm", "pinned", pin]) == 0
         _run("bpftool", "prog", "dump", "xlated", "pinned", pin, "file", str(tmp_path / "raw"))
     finally:
         Path(pin).unlink(missing_ok=True)
     assert "map[id:" in text
+    assert assemble(with_bytes) == assemble(text)
+    # Ours is read back as well, with names in place of bpftool's numbers.
+    shown = capsys.readouterr().out
+    ids = re.findall(r"map\[id:(\d+)\]", text)
+    maps = dict(zip(re.findall(r"map\[([\w.]+)\]", shown), map(int, ids)))
+    assert set(maps) == {"counts", "prog.data", "prog.rodata"}
+    assert assemble(shown, maps) == assemble(text)
     loaded = decode_loaded((tmp_path / "raw").read_bytes())
     ours = decode(assemble(text))
     assert len(ours) == len(loaded)

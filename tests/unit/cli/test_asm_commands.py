@@ -30,7 +30,7 @@ def test_asm_writes_a_file(tmp_path: Path) -> None:
 def test_asm_writes_bytes_to_a_pipe(
     monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("r0 = 5\nexit\n"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"r0 = 5 // \xff\nexit\n")))
     assert main(["asm", "-"]) == 0
     assert capfdbinary.readouterr().out.hex() == "b7000000050000009500000000000000"
 
