@@ -47,7 +47,7 @@ def parse(data: bytes) -> tuple[list[bytes], int]:
     return samples, lost
 
 
-class _Ring:
+class Ring:
     """The ring of one processor."""
 
     def __init__(self, pages: Pages, size: int) -> None:
@@ -82,7 +82,7 @@ class PerfBuffer(Reader):
     def __init__(self, map: Map, pages: int = 64) -> None:
         if pages < 1 or pages & (pages - 1):
             raise LoadError(f"map {map.name}: {pages} pages a CPU: it must be a power of 2", map.name)
-        self._rings: list[_Ring] = []
+        self._rings: list[Ring] = []
         events = []
         with contextlib.ExitStack() as owned:
             for cpu in cpus.online():
@@ -100,7 +100,7 @@ class PerfBuffer(Reader):
                 memory = Pages(event.fileno(), (1 + pages) * PAGE, writable=True)
                 owned.callback(memory.close)
                 map.update(struct.pack("=I", cpu), struct.pack("=I", event.fileno()))
-                self._rings.append(_Ring(memory, pages * PAGE))
+                self._rings.append(Ring(memory, pages * PAGE))
                 events.append(event.fileno())
             super().__init__(events, owned)
 

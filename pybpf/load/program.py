@@ -132,6 +132,7 @@ def load_program(
         "insn_cnt": len(code) // 8,
         "license": spec.license.encode() + b"\0",
         "prog_name": object_name(spec.name),
+        "expected_attach_type": spec.attach_type,
         **(debug or {}),
     }
     try:
