@@ -13,10 +13,12 @@ from pybpf.vm.errors import Fault
 if TYPE_CHECKING:
     from pybpf.vm.machine import Machine
 
-__all__ = ["of_call", "of_packet", "packet_load"]
+__all__ = ["DIRECT", "of_call", "of_packet", "packet_load"]
 
+# Programs that follow the kernel's pointers by plain loads: one that faults gives 0 (BPF_PROBE_MEM, 5.5).
+DIRECT = {"fentry", "fexit", "fmod_ret", "lsm", "tp_btf"}
 # Programs whose context is the traced function's arguments, one u64 each, and then its result.
-ARGUMENT_ARRAYS = {"fentry", "fexit", "fmod_ret", "lsm", "raw_tracepoint", "tp_btf"}
+_ARGUMENT_ARRAYS = {*DIRECT, "raw_tracepoint"}
 
 # Negative offsets of legacy packet access (SKF_LL_OFF, SKF_NET_OFF), and the Ethernet header between the two.
 _LINK, _NETWORK, _ETHERNET = -0x20_0000, -0x10_0000, 14
@@ -24,7 +26,7 @@ _LINK, _NETWORK, _ETHERNET = -0x20_0000, -0x10_0000, 14
 
 def of_call(machine: Machine, kind: str, arguments: Sequence[int], result: int) -> int:
     """The address of the context of a probe on a function that is called like this, or returns."""
-    if kind in ARGUMENT_ARRAYS:
+    if kind in _ARGUMENT_ARRAYS:
         numbers = [*arguments, result] if kind in ("fexit", "fmod_ret") else arguments
         data = struct.pack(f"<{len(numbers)}Q", *numbers)
         return machine.memory.map(bytearray(data), "the arguments", writable=False).address

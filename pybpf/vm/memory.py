@@ -71,6 +71,8 @@ class Memory:
         # What the fast path needs: memory that may be read, and written, without a further question.
         self._readable: dict[int, bytearray] = {}
         self._writable: dict[int, bytearray] = {}
+        # How many loads found nothing, and were 0.
+        self.faults = 0
         self._next = {KERNEL: KERNEL, USER: USER}
 
     def map(
@@ -173,9 +175,17 @@ class Memory:
         else:
             self.write(address, (value & (1 << size * 8) - 1).to_bytes(size, "little"))
 
-    def loader(self, size: int) -> Load:
-        """A quick `load` of one size."""
-        unpack, readable, slow, fails = _PACKERS[size].unpack_from, self._readable, self.load, _MISS
+    def load_or_zero(self, address: int, size: int) -> int:
+        """The number at `address`; 0 where no kernel memory is, as the kernel's exception table has it."""
+        if self.is_mapped(address, user=False):
+            return self.load(address, size)
+        self.faults += 1
+        return 0
+
+    def loader(self, size: int, *, or_zero: bool = False) -> Load:
+        """A quick `load`, or `load_or_zero`, of one size."""
+        unpack, readable, fails = _PACKERS[size].unpack_from, self._readable, _MISS
+        slow = self.load_or_zero if or_zero else self.load
 
         def load(address: int) -> int:
             try:

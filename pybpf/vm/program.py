@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
+from functools import lru_cache
+from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pybpf.asm import format_statement
+from pybpf.isa import Instruction
 from pybpf.vm.arithmetic import FUNCTIONS
 from pybpf.vm.code import CODE, Code
+from pybpf.vm.context import DIRECT
 from pybpf.vm.errors import Fault, VmError
 from pybpf.vm.flow import FRAME, analyse
 from pybpf.vm.helpers.table import arity
@@ -41,13 +44,9 @@ class Program:
     def translation(self) -> Source:
         """The generated Python, made at the first call."""
         if self._source is None:
-            functions = []
-            for entry, end in zip(self.code.entries, (*self.code.entries[1:], len(self.code.slots))):
-                known = 1 << 10 | ((1 << self._arguments + 1) - 2 if entry == 0 else 0)
-                functions.append(analyse(self.code.slots, entry, end, known, arity))
-            self._source = translate(self.code.slots, functions, arity)
+            self._source, code = _translated(self.name, self.code.slots, self.code.entries, self._arguments)
             self._namespace = _namespace(self, self._machine)
-            exec(compile(self._source.text, f"<bpf {self.name}>", "exec"), self._namespace)
+            exec(code, self._namespace)
         return self._source
 
     def function(self, address: int) -> Function:
@@ -70,12 +69,28 @@ class Program:
         except Fault as fault:
             raise _explain(fault) from None
 
+    def text(self, slot: int) -> str:
+        """The instruction at `slot`, as assembly."""
+        return format_statement(self.code.statements[slot])
+
     def error(self, reason: str, slot: int | None = None, registers: dict[str, int] | None = None) -> VmError:
         """The error of the instruction at `slot`; of the last one when it isn't known."""
         slot = len(self.code.slots) - 1 if slot is None else slot
-        statement = self.code.statements[slot]
-        text = format_statement(statement)
-        return VmError(self.name, reason, slot, text, registers or {}, statement.location)
+        location = self.code.statements[slot].location
+        return VmError(self.name, reason, slot, self.text(slot), registers or {}, location)
+
+
+@lru_cache(maxsize=1000)
+def _translated(
+    name: str, slots: tuple[Instruction | None, ...], entries: tuple[int, ...], arguments: int
+) -> tuple[Source, CodeType]:
+    """The generated Python, as text and compiled: many machines may run the same program."""
+    functions = []
+    for entry, end in zip(entries, (*entries[1:], len(slots))):
+        known = 1 << 10 | ((1 << arguments + 1) - 2 if entry == 0 else 0)
+        functions.append(analyse(slots, entry, end, known, arity))
+    source = translate(slots, functions, arity)
+    return source, compile(source.text, f"<bpf {name}>", "exec")
 
 
 def _explain(fault: Fault) -> Exception:
@@ -112,7 +127,7 @@ def _namespace(program: Program, machine: Machine) -> dict[str, Any]:
         "out_of_steps": lambda: _out_of_steps(machine.steps),
     }
     for size in (1, 2, 4, 8):
-        found[f"load{size}"] = memory.loader(size)
+        found[f"load{size}"] = memory.loader(size, or_zero=program.kind in DIRECT)
         found[f"store{size}"] = memory.storer(size)
     return found
 

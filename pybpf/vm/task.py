@@ -52,9 +52,10 @@ class Task:
             _set(self._object, nsproxy=namespaces, group_leader=self._object)
             _set(self._object, cred=self._credentials, real_cred=self._credentials)
         task = self._object
-        _set(task, comm=self.comm, pid=self.tid, tgid=self.pid)
-        user, group = {"val": self.uid}, {"val": self.gid}
-        _set(self._credentials, uid=user, euid=user, gid=group, egid=group)
+        _set(task, comm=self.comm.encode()[:15], pid=self.tid, tgid=self.pid)
+        for name, value in (("uid", self.uid), ("euid", self.uid), ("gid", self.gid), ("egid", self.gid)):
+            with contextlib.suppress(FieldNotFound):  # kuid_t is a struct around a u32
+                kernel.memory.store(self._credentials.address_of(name), 4, value)
         _set(self._mounts, ns={"inum": self.mount_namespace})
         parent = self.parent.struct(kernel) if self.parent else task  # as with the first task
         _set(task, real_parent=parent, parent=parent)

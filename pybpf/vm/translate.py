@@ -101,10 +101,10 @@ class _Writer:
                 if missing >> register & 1:
                     self.emit(indent, f"if r{register} is None: uninitialised({register})", slot)
             ended = self.instruction(insn, slot, indent, steps)
-            slot += insn.slots
+            slot, last = slot + insn.slots, slot
         if not ended:
-            self.emit(indent, f"n -= {steps}")
-            self.emit(indent, f"b = {number + 1}")
+            self.emit(indent, f"n -= {steps}", last)
+            self.emit(indent, f"b = {number + 1}", last)
 
     def instruction(self, insn: Instruction, slot: int, indent: int, steps: int) -> bool:
         """Write one; True when nothing follows it in this block."""
