@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Feed the decoder, the printer and the reader what is broken.
 
-usage: tools/fuzz disasm [--count N] [--seed S] [--jobs J]
+usage: tools/fuzz disasm [--count N] [--seed S] [--jobs J] [--seconds T]
 
 Each input is a small program, made from the instruction table, with a few bytes or characters changed. Bytes
 must decode or raise EncodingError, and what decodes must read back from its text to the same bytes; a text
@@ -24,6 +24,7 @@ from pybpf.isa import OPS, Instruction, Undecoded, decode, decode_lenient, encod
 from pybpf.isa.opcodes import LDDW
 
 SECONDS = 1.0
+CHUNK = 10_000
 CHARACTERS = "rw0123456789abcdefx+-*/%&|^=!<>()[]#:;,._ \t\n\"'\\$@ {}é\x00"
 WORDS = (
     "r1",
@@ -144,23 +145,28 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=100_000, help="how many inputs (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="where to begin (default %(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=1e9, help="stop after so long")
     arguments = parser.parse_args()
-    chunk = 10_000
-    whole, rest = divmod(arguments.count, chunk)
-    chunks = [(arguments.seed * 1_000_003 + each, chunk) for each in range(whole)]
-    chunks += [(arguments.seed * 1_000_003 + whole, rest)] if rest else []
+    sizes = [CHUNK] * (arguments.count // CHUNK) + [arguments.count % CHUNK]
+    chunks = [(arguments.seed * 1_000_003 + number, size) for number, size in enumerate(sizes) if size]
     start = time.monotonic()
     longest, failures, done = 0.0, 0, 0
     with multiprocessing.Pool(arguments.jobs) as pool:
-        for (seed, size), (seconds, failure) in zip(chunks, pool.starmap(run, chunks, chunksize=1)):
+        for (seed, size), (seconds, failure) in zip(chunks, pool.imap(_run_chunk, chunks)):
             longest = max(longest, seconds)
             done += size
             if failure:
                 failures += 1
                 print(f"chunk {seed}: {failure}", file=sys.stderr)
+            if time.monotonic() - start > arguments.seconds:
+                break
     took = time.monotonic() - start
     print(f"{done} inputs in {took:.0f} s, longest {longest * 1e3:.1f} ms, {failures} failures")
     return 1 if failures else 0
+
+
+def _run_chunk(chunk: tuple[int, int]) -> tuple[float, str]:
+    return run(*chunk)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,19 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from pybpf.asm import LabelRef, Statement, format_statement
+from pybpf.asm import LabelRef, Statement, SubprogramRef, format_statement
 from pybpf.inspect.arrows import gutters
-from pybpf.isa import Undecoded, distance, encode, find, slot_indices
+from pybpf.isa import Undecoded, check, distance, encode, find, slot_indices
+from pybpf.isa.opcodes import BPF_CALL, BPF_JMP, LDDW
 from pybpf.source import Location
 
 __all__ = ["Disassembly", "as_json", "render"]
 
 # Colours of a terminal (ECMA-48): headings bold, source lines and arrows dim.
 _BOLD, _DIM, _PLAIN = "\033[1m", "\033[2m", "\033[0m"
+
+
+_CALL = BPF_JMP | BPF_CALL
 
 
 class Disassembly(NamedTuple):
@@ -59,10 +63,13 @@ def as_json(program: Disassembly) -> dict[str, Any]:
         if isinstance(item, Undecoded):
             instructions.append({"index": index, "bytes": item.raw.hex(), "error": item.reason})
             continue
+        op = check(item.insn)
         insn = item.insn
-        op = find(insn)
+        if position in targets:
+            away = indices[targets[position]] - index - 1
+            insn = insn._replace(**{op.target: away & 0xFFFF_FFFF if insn.opcode == LDDW else away})
         entry = {"index": index, "bytes": encode([insn]).hex(), "text": format_statement(item)}
-        entry.update({"name": op.name if op else "", **insn._asdict()})
+        entry.update({"name": op.name, **insn._asdict()})
         if item.labels:
             entry["labels"] = list(item.labels)
         if position in targets:
@@ -84,11 +91,17 @@ def _slots(item: Statement | Undecoded) -> Any:
 
 
 def _gutters(program: Disassembly, indices: list[int]) -> list[str]:
-    return gutters(_targets(program, indices).items(), len(indices))
+    targets = _targets(program, indices)
+    jumps = [
+        (position, target)
+        for position, target in targets.items()
+        if _slots(program.code[position]).opcode not in (_CALL, LDDW)
+    ]
+    return gutters(jumps, len(indices))
 
 
 def _targets(program: Disassembly, indices: list[int]) -> dict[int, int]:
-    # From and to which position each jump goes; calls are none.
+    # The positions of jumps, calls and function addresses, and those that they go to.
     labels = {
         label: position
         for position, item in enumerate(program.code)
@@ -98,12 +111,10 @@ def _targets(program: Disassembly, indices: list[int]) -> dict[int, int]:
     positions = {index: position for position, index in enumerate(indices)}
     targets = {}
     for position, item in enumerate(program.code):
-        if isinstance(item, Undecoded):
+        op = find(item.insn) if isinstance(item, Statement) else None
+        if isinstance(item, Undecoded) or op is None or not op.target:
             continue
-        op = find(item.insn)
-        if op is None or not op.target or op.name in ("call_local", "lddw_func"):
-            continue
-        if isinstance(item.ref, LabelRef):
+        if isinstance(item.ref, (LabelRef, SubprogramRef)):
             target = labels.get(item.ref.name)
         else:
             target = positions.get(indices[position] + 1 + distance(item.insn, op))

@@ -99,6 +99,9 @@ def test_json() -> None:
         "labels": ["prog"],
     }
     assert program["instructions"][2]["target"] == 5
+    # The bytes are those of the resolved jump.
+    assert program["instructions"][2]["bytes"] == "1500010000000000"
+    assert program["instructions"][2]["offset"] == 1
     assert program["instructions"][2]["source"] == {
         "file": "/src/prog.c",
         "line": 7,
