@@ -37,6 +37,8 @@ class Context:
         self.rodata = rodata
         # The subprograms that are called, by name; shared by a program and its subprograms.
         self.subprograms: dict[str, Subprogram] = {}
+        # The kind of probe, as `pybpf.dsl.kinds` has it.
+        self.kind = ""
         self.file = ""
         self.callers: list[Location] = []
         # Of each event being put together, the members that are set on every path to here.

@@ -1,4 +1,9 @@
-"""Kernel pointers: `pointer.field` is a read of kernel memory, at the offset that the target's BTF gives."""
+"""Memory that is not the program's own: `pointer.field` is a read, at the offset that the target's BTF gives.
+
+How it is read depends on where the address came from: kernel memory by `probe_read_kernel`, user memory
+(`__user` in the C declaration) by `probe_read_user`, and what the verifier has followed from an object that
+the kernel gave the program by a plain load.
+"""
 
 from __future__ import annotations
 
@@ -13,85 +18,236 @@ from pybpf.spec import Int
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["KernelMemory", "KernelPointer", "pointer"]
+__all__ = ["DIRECT", "KERNEL", "USER", "KernelMemory", "KernelPointer", "pointer"]
+
+# How memory is read.
+KERNEL, USER, DIRECT = "kernel", "user", "direct"
 
 _INTEGERS: dict[tuple[int, bool], Int] = {
     (layout.size, layout.signed): layout for layout in (u8, u16, u32, u64, i8, i16, i32, i64)
 }
 
 
-class KernelPointer(Value):
-    """The address of an object of the kernel; may be null or stale, which a read survives (it gives 0)."""
+class _Foreign(Value):
+    """Memory of a kernel type, read as `access` says."""
 
-    def __init__(self, op: Op, type: Any) -> None:
+    type: Any
+    access: str
+    trusted = False
+
+    @property
+    def user(self) -> bool:
+        return self.access == USER
+
+    def address(self, cx: Context) -> Op:
+        """Where it lies."""
+        raise NotImplementedError
+
+    def set_attribute(self, cx: Context, name: str, value: Any) -> None:
+        raise cx.error(f"a probe can't write to {'user' if self.user else 'kernel'} memory")
+
+    def set_item(self, cx: Context, key: Any, value: Any) -> None:
+        self.set_attribute(cx, "", value)
+
+
+class KernelPointer(_Foreign):
+    """The address of an object; may be null or stale, which a read survives (it gives 0).
+
+    One that is `trusted` may be given to helpers that want an object of its type. It is `nullable` until it
+    has been checked, where the verifier insists on that.
+    """
+
+    def __init__(
+        self, op: Op, type: Any, access: str = KERNEL, trusted: bool = False, nullable: bool = False
+    ) -> None:
         self.op = op
         self.type = type
+        self.access = access
+        self.trusted = trusted
+        self.nullable = nullable
         self.parts = (op,)
 
     def describe(self) -> str:
-        return f"a {self.type.declaration}"
+        declaration: str = self.type.declaration
+        if self.user:
+            declaration = f"{declaration[:-1]}__user *"
+        article = "an" if declaration[0] in "aeio" else "a"
+        return f"{article} {declaration}" + (" or None" if self.nullable else "")
+
+    def same_kind(self, other: Value) -> bool:
+        return (
+            isinstance(other, KernelPointer)
+            and self.describe() == other.describe()
+            and (self.access, self.trusted) == (other.access, other.trusted)
+        )
 
     def rebuild(self, parts: Sequence[Op]) -> KernelPointer:
-        return KernelPointer(parts[0], self.type)
+        return KernelPointer(parts[0], self.type, self.access, self.trusted, self.nullable)
+
+    def checked(self) -> KernelPointer:
+        return KernelPointer(self.op, self.type, self.access, self.trusted)
 
     def truth(self, cx: Context) -> Condition:
         return Condition("ne", self.op, cx.build.const(0))
 
+    def address(self, cx: Context) -> Op:
+        return self.op
+
+    @property
+    def target(self) -> Any:
+        """The type that it points to."""
+        return self.type.resolve().target
+
+    @property
+    def given(self) -> bool:
+        """Whether a helper that wants an object will take it."""
+        return self.trusted and not self.nullable
+
     def attribute(self, cx: Context, name: str) -> Any:
-        return _field(cx, self.op, 0, self.type.resolve().target.resolve(), name)
+        self._check(cx, f".{name} is used")
+        target = self.target.resolve()
+        if target.kind not in ("struct", "union"):
+            raise cx.error(f"{self.describe()} has no fields, so no {name!r}: {_cure(cx, target)}")
+        return _field(cx, self.op, 0, target, name, self.access)
 
-    def set_attribute(self, cx: Context, name: str, value: Any) -> None:
-        raise cx.error("a probe can't write to kernel memory")
+    def item(self, cx: Context, key: Any) -> Any:
+        """`pointer[i]`: element i of an array that it points to; `pointer[0]` is what it points to."""
+        self._check(cx, "it is indexed")
+        if not self.target.size:
+            raise cx.error(f"{self.describe()} has no elements: {_cure(cx, self.target.resolve())}")
+        return _element(cx, KernelMemory(self.op, 0, self.target, self.access), key, 0)
+
+    def _check(self, cx: Context, use: str) -> None:
+        if self.nullable:
+            raise cx.error(f"this may be None: check it before {use}, as in `if not ...: return`")
 
 
-class KernelMemory(Value):
-    """A struct, union or array inside an object of the kernel: an address, not yet read."""
+class KernelMemory(_Foreign):
+    """A struct, union or array inside an object: an address, not yet read."""
 
-    def __init__(self, base: Op, offset: int, type: Any) -> None:
+    def __init__(self, base: Op, offset: int, type: Any, access: str = KERNEL) -> None:
         self.base = base
         self.offset = offset
         self.type = type
+        self.access = access
         self.parts = (base,)
 
     def describe(self) -> str:
-        return f"a {self.type.declaration} in kernel memory"
+        return f"a {self.type.declaration} in {'user' if self.user else 'kernel'} memory"
+
+    def same_kind(self, other: Value) -> bool:
+        return (
+            isinstance(other, KernelMemory)
+            and self.describe() == other.describe()
+            and (self.offset, self.access) == (other.offset, other.access)
+        )
 
     def rebuild(self, parts: Sequence[Op]) -> KernelMemory:
-        return KernelMemory(parts[0], self.offset, self.type)
+        return KernelMemory(parts[0], self.offset, self.type, self.access)
+
+    def moved(self, offset: int, type: Any) -> KernelMemory:
+        """What lies `offset` bytes further on."""
+        return KernelMemory(self.base, self.offset + offset, type, self.access)
 
     def attribute(self, cx: Context, name: str) -> Any:
-        return _field(cx, self.base, self.offset, self.type.resolve(), name)
+        found = self.type.resolve()
+        if found.kind not in ("struct", "union"):
+            raise cx.error(f"{self.describe()} has no fields, so no {name!r}")
+        return _field(cx, self.base, self.offset, found, name, self.access)
+
+    def item(self, cx: Context, key: Any) -> Any:
+        """An element; past the end of an array of the kernel's lies other memory, as in C."""
+        found = self.type.resolve()
+        if found.kind != "array":
+            raise cx.error(f"{self.describe()} is no array: it can't be indexed")
+        return _element(cx, KernelMemory(self.base, self.offset, found.target, self.access), key, found.count)
 
     def address(self, cx: Context) -> Op:
         return cx.build.address(self.base, self.offset)
 
 
-def pointer(cx: Context, op: Op, declaration: str) -> KernelPointer:
-    """`op` as a pointer of the C declaration, such as `struct dentry *`."""
-    return KernelPointer(op, cx.type_of(declaration))
+def pointer(cx: Context, op: Op, declaration: str, access: str = "") -> KernelPointer:
+    """`op` as a pointer of the C declaration, such as `struct dentry *` or `const char __user *`."""
+    words = declaration.replace("*", " * ").split()
+    plain = " ".join(word for word in words if word != "__user")
+    return KernelPointer(op, cx.type_of(plain), access or (USER if "__user" in words else KERNEL))
 
 
-def _field(cx: Context, base: Op, offset: int, type: Any, name: str) -> Any:
-    if type.kind not in ("struct", "union"):
-        raise cx.error(f"a {type.declaration} has no fields: there is no {name!r}")
+def value_at(cx: Context, place: KernelMemory, what: str) -> Any:
+    """What lies there: a number or a pointer is read; a struct, union or array stays a place."""
+    found = place.type.resolve()
+    if found.kind == "ptr":
+        return KernelPointer(_read(cx, place, 8, False), place.type, _followed(place, found))
+    if found.kind in ("int", "enum", "enum64") and (found.size, found.signed) in _INTEGERS:
+        layout = _INTEGERS[found.size, found.signed]
+        return Scalar(_read(cx, place, found.size, found.signed), layout)
+    if found.kind in ("struct", "union", "array"):
+        return place
+    raise cx.error(f"{what} is a {place.type.declaration}, which a probe can't read")
+
+
+def _field(cx: Context, base: Op, offset: int, type: Any, name: str, access: str) -> Any:
     field = cx.field_of(type, name)
     if field.bit_size:
-        return _bit_field(cx, base, offset, field.load)
-    found = field.type.resolve()
-    offset += field.offset
-    if found.kind == "ptr":
-        return KernelPointer(cx.build.kread(base, offset, 8), field.type)
-    if found.kind in ("int", "enum", "enum64"):
-        layout = _INTEGERS[found.size, found.signed]
-        return Scalar(cx.build.kread(base, offset, found.size, found.signed), layout)
-    if found.kind in ("struct", "union", "array"):
-        return KernelMemory(base, offset, field.type)
-    raise cx.error(f"{name} is a {field.type.declaration}, which a probe can't read")
+        return _bit_field(cx, KernelMemory(base, offset, type, access), field.load)
+    return value_at(cx, KernelMemory(base, offset + field.offset, field.type, access), name)
 
 
-def _bit_field(cx: Context, base: Op, offset: int, load: Any) -> Scalar:
+def _bit_field(cx: Context, place: KernelMemory, load: Any) -> Scalar:
     """Fetch the whole unit, shift the field to the top, and back down."""
-    unit = cx.build.kread(base, offset + load.offset, load.size)
+    unit = _read(
+        cx, KernelMemory(place.base, place.offset + load.offset, None, place.access), load.size, False
+    )
     top = cx.build.alu("lsh", unit, cx.build.const(load.left))
     low = cx.build.alu("arsh" if load.signed else "rsh", top, cx.build.const(load.right))
     return Scalar(low, i64 if load.signed else u64)
+
+
+def _element(cx: Context, first: KernelMemory, key: Any, count: int) -> Any:
+    """Element `key` of those that begin with `first`; `count` of them, 0 when that isn't known."""
+    size = first.type.size
+    if isinstance(key, bool) or not isinstance(key, (int, Scalar)):
+        found = key.describe() if isinstance(key, Value) else repr(key)
+        raise cx.error(f"an index is a number, not {found}")
+    if isinstance(key, int):
+        if key < 0 or (count and key >= count):
+            raise cx.error(f"index {key} is not in an array of {count or 'unknown many'} elements")
+        return value_at(cx, first.moved(key * size, first.type), "this element")
+    moved = cx.build.alu("mul", key.op, cx.build.const(size))
+    base = cx.build.alu("add", first.base, moved)
+    # The verifier follows an object only at offsets that it knows.
+    access = KERNEL if first.access == DIRECT else first.access
+    return value_at(cx, KernelMemory(base, first.offset, first.type, access), "this element")
+
+
+def _read(cx: Context, place: KernelMemory, size: int, signed: bool) -> Op:
+    if place.access == DIRECT:
+        return cx.build.load(place.base, place.offset, size, signed)
+    if place.access == KERNEL:
+        return cx.build.kread(place.base, place.offset, size, signed)
+    slot = cx.build.slot(8, "read")
+    address = cx.build.address(place.base, place.offset)
+    cx.build.call(cx.helper("probe_read_user", "probe_read"), slot, cx.build.const(size), address)
+    return cx.build.load(slot, 0, size, signed)
+
+
+def _followed(place: KernelMemory, found: Any) -> str:
+    """How to read what a pointer leads to: the verifier follows those to structs; a tag may say `__user`."""
+    tag = found.target
+    while tag.kind == "type_tag":
+        if tag.name == "user":
+            return USER
+        tag = tag.target
+    if place.access == DIRECT and found.target.resolve().kind not in ("struct", "union"):
+        return KERNEL
+    return place.access
+
+
+def _cure(cx: Context, target: Any) -> str:
+    if target.kind == "fwd":
+        return f"{target.key} is only declared in the types of {cx.target.name}"
+    if target.kind == "ptr":
+        return "it points to a pointer; p[0] is that"
+    if target.kind in ("int", "enum", "enum64"):
+        return "p[0] is the number that it points to"
+    return 'say what it points to, as in cast(p, "struct file *")'

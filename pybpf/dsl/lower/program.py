@@ -95,6 +95,7 @@ class _Maker:
 
     def program(self, probe: Probe) -> ProgramSpec:
         cx = Context(Builder(probe.name), *self.settings)
+        cx.kind = probe.kind
         self._lower(cx, probe.source, partial(arguments, cx, probe), f"a {probe.kind}", None)
         code = compile_function(cx.build.function, self.target, self.options)
         where = probe.where
@@ -113,7 +114,7 @@ class _Maker:
             for each in waiting:
                 done.add(each.name)
                 inner = Context(Builder(each.name, len(each.parameters)), *self.settings)
-                inner.subprograms = cx.subprograms
+                inner.subprograms, inner.kind = cx.subprograms, cx.kind
                 self._lower(inner, each.source, partial(each.arguments, inner), each.describe(), each.result)
                 code += compile_function(inner.build.function, self.target, self.options)
         return code

@@ -1,0 +1,235 @@
+"""What a helper is given: each argument checked against the kind of its parameter, and put in a register."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable
+
+from pybpf.codegen.ir import Op
+from pybpf.dsl.intrinsics.context import context
+from pybpf.dsl.intrinsics.intrinsic import found
+from pybpf.dsl.intrinsics.memory import constant, memory
+from pybpf.dsl.intrinsics.prototype import Parameter, struct_of
+from pybpf.dsl.kernel import KernelMemory, KernelPointer
+from pybpf.dsl.records import RecordPlace, RecordValue, store_layout
+from pybpf.dsl.subprograms import Subprogram
+from pybpf.dsl.text import Text
+from pybpf.dsl.types import u64
+from pybpf.dsl.values import Scalar, integer
+from pybpf.errors import LoweringError
+from pybpf.spec import Layout
+
+if TYPE_CHECKING:
+    from pybpf.dsl.context import Context
+
+__all__ = ["Call"]
+
+# Memory that a helper only reads, though its prototype doesn't say const.
+_READ_ONLY = frozenset(["data", "tuple", "addr", "iph", "th", "from", "hdr", "param", "attr", "optval"])
+
+
+# Of these the kernel takes a size of 0; of others the verifier wants to see that it's more.
+_SIZE_MAY_BE_0 = frozenset(
+    [
+        "csum_diff",
+        "copy_from_user",
+        "copy_from_user_task",
+        "dynptr_read",
+        "dynptr_write",
+        "get_stack",
+        "get_task_stack",
+        "perf_event_output",
+        "probe_read",
+        "probe_read_kernel",
+        "probe_read_user",
+        "ringbuf_output",
+        "seq_write",
+        "skb_output",
+        "snprintf",
+        "xdp_output",
+    ]
+)
+
+
+class Call:
+    """A call of a helper while its arguments are put together."""
+
+    def __init__(self, cx: Context, helper: str) -> None:
+        self.cx = cx
+        self.helper = helper
+        self.map: Any = None
+        # Bytes of the memory that was given last.
+        self.size = 0
+
+    def operand(self, parameter: Parameter, value: Any) -> Op:
+        """What an author gave, as the helper wants it. Raises LoweringError."""
+        return _KINDS[parameter.kind](self, parameter, value)
+
+    def sized(self, parameter: Parameter, value: Any) -> Op:
+        """The size of the memory given last: all of it, or what an author gave (None: nothing)."""
+        if value is None:
+            return self.cx.build.const(self.size)
+        what = f"{parameter.name} of {self.helper}"
+        assert parameter.layout is not None
+        op = integer(self.cx, value, parameter.layout, what)
+        most = value.most if isinstance(value, Scalar) else value
+        if most > self.size:
+            may = f"may be as large as {most}" if isinstance(value, Scalar) else f"is {most}"
+            raise self.cx.error(
+                f"{what} {may}, and the memory before it has {self.size} bytes: bound it, as in"
+                f" min(n, {self.size})"
+            )
+        if isinstance(value, Scalar) and self.helper not in _SIZE_MAY_BE_0:
+            raise self.cx.error(f"{what} must be known at build time: the kernel wants it to be more than 0")
+        return op
+
+    def error(self, parameter: Parameter, takes: str, value: Any, cure: str = "") -> LoweringError:
+        what = f"{parameter.name} of {self.helper} takes {takes}, not {found(value)}"
+        return self.cx.error(f"{what}{': ' if cure else ''}{cure}")
+
+
+def _number(call: Call, parameter: Parameter, value: Any) -> Op:
+    assert parameter.layout is not None
+    return integer(call.cx, value, parameter.layout, f"{parameter.name} of {call.helper}")
+
+
+def _memory(call: Call, parameter: Parameter, value: Any) -> Op:
+    reads = "const" in parameter.type or parameter.name in _READ_ONLY
+    if isinstance(value, (RecordValue, str, bytes)) and not reads:
+        raise call.error(
+            parameter, "memory that it can write to", value, "a member of an event, or the value of a map"
+        )
+    lies = memory(call.cx, value)
+    if lies is None:
+        raise call.error(parameter, "a record or a text", value)
+    call.size = lies.size
+    return lies.address
+
+
+def _text(call: Call, parameter: Parameter, value: Any) -> Op:
+    if not isinstance(value, (str, bytes)):
+        raise call.error(parameter, "a text known at build time", value)
+    data = value.encode() if isinstance(value, str) else value
+    lies = constant(call.cx, data + b"\0")
+    call.size = lies.size
+    return lies.address
+
+
+def _map(call: Call, parameter: Parameter, value: Any) -> Op:
+    declared = getattr(value, "declared", None)
+    if declared is None:
+        raise call.error(parameter, "a map", value)
+    call.map = value
+    return call.cx.build.map(str(declared.name))
+
+
+def _key(call: Call, parameter: Parameter, value: Any) -> Op:
+    return _part_of_map(call, "key", value)
+
+
+def _value(call: Call, parameter: Parameter, value: Any) -> Op:
+    return _part_of_map(call, "value", value)
+
+
+def _part_of_map(call: Call, part: str, value: Any) -> Op:
+    """A key or value of the map, in memory."""
+    declared = getattr(call.map, "declared", None)
+    layout: Layout | None = getattr(declared, part, None)
+    if layout is None:
+        raise call.cx.error(f"{found(call.map)} has no {part} that {call.helper} could take")
+    lies = memory(call.cx, value) if isinstance(value, (RecordPlace, Text)) else None
+    if lies is not None and getattr(value, "layout", layout) is layout and lies.size == layout.size:
+        return lies.address
+    slot = call.cx.build.slot(layout.size, part)
+    store_layout(call.cx, slot, 0, layout, value, f"the {part} of {getattr(declared, 'name', '')}")
+    return slot
+
+
+def _kernel(call: Call, parameter: Parameter, value: Any) -> Op:
+    return _address(call, parameter, value, user=False)
+
+
+def _user(call: Call, parameter: Parameter, value: Any) -> Op:
+    return _address(call, parameter, value, user=True)
+
+
+def _address(call: Call, parameter: Parameter, value: Any, user: bool) -> Op:
+    """An address to read from: the kernel checks it when it is used."""
+    if isinstance(value, (KernelPointer, KernelMemory)):
+        if value.user == user:
+            return value.address(call.cx)
+        cure = f'cast(..., "{value.type.declaration}") of a __user pointer, or the other helper'
+        if user:
+            cure = "say __user in the C declaration of the pointer if it is one"
+        raise call.error(parameter, f"an address in {'user' if user else 'kernel'} memory", value, cure)
+    if isinstance(value, (Scalar, int)) and not isinstance(value, bool):
+        return value.op if isinstance(value, Scalar) else call.cx.build.const(value)
+    lies = memory(call.cx, value) if not user else None
+    if lies is None:
+        raise call.error(parameter, f"an address in {'user' if user else 'kernel'} memory", value)
+    return lies.address
+
+
+def _trusted(call: Call, parameter: Parameter, value: Any) -> Op:
+    wanted = struct_of(parameter.type) if "struct" in parameter.type else parameter.name
+    if isinstance(value, KernelPointer) and value.given and value.target.resolve().key == f"struct {wanted}":
+        return value.op
+    cure = "one that the kernel gave this program itself, such as get_current_task_btf()"
+    raise call.error(parameter, f"a struct {wanted} * that the verifier trusts", value, cure)
+
+
+def _own(call: Call, parameter: Parameter, value: Any) -> Op:
+    wanted = struct_of(parameter.type)
+    if isinstance(value, RecordPlace) and not value.nullable and value.layout.name == wanted:
+        return value.address(call.cx)
+    raise call.error(parameter, f"a {wanted} in the value of a map", value)
+
+
+def _callback(call: Call, parameter: Parameter, value: Any) -> Op:
+    if not isinstance(value, Subprogram):
+        raise call.error(parameter, "a @subprogram", value)
+    value.reference(call.cx)
+    return call.cx.build.function_address(value.name)
+
+
+def _state(call: Call, parameter: Parameter, value: Any) -> Op:
+    """What a callback works on, or the first value of an element: memory, or None."""
+    if value is None or value == 0:
+        return call.cx.build.const(0)
+    if "storage" in call.helper:
+        return _value(call, parameter, value)
+    lies = memory(call.cx, value)
+    if lies is None:
+        raise call.error(parameter, "a record or None", value)
+    return lies.address
+
+
+def _pointer(call: Call, parameter: Parameter, value: Any) -> Op:
+    if value is None:
+        return call.cx.build.const(0)
+    if value is context:
+        return call.cx.context
+    if isinstance(value, (KernelPointer, KernelMemory)):
+        return value.address(call.cx)
+    if isinstance(value, (Scalar, int)):
+        return integer(call.cx, value, u64, f"{parameter.name} of {call.helper}")
+    lies = memory(call.cx, value)
+    if lies is None:
+        raise call.error(parameter, f"a {parameter.type}", value)
+    return lies.address
+
+
+_KINDS: dict[str, Callable[[Call, Parameter, Any], Op]] = {
+    "number": _number,
+    "memory": _memory,
+    "text": _text,
+    "map": _map,
+    "key": _key,
+    "value": _value,
+    "kernel": _kernel,
+    "user": _user,
+    "trusted": _trusted,
+    "own": _own,
+    "callback": _callback,
+    "state": _state,
+    "pointer": _pointer,
+}

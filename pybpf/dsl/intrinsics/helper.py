@@ -1,0 +1,134 @@
+"""Any helper of the kernel by its name, its arguments checked against its C prototype."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pybpf.codegen.ir import Op
+from pybpf.dsl.intrinsics.arguments import Call
+from pybpf.dsl.intrinsics.facts import callers, check_caller, since
+from pybpf.dsl.intrinsics.intrinsic import bind
+from pybpf.dsl.intrinsics.prototype import INTEGERS, Prototype, prototype
+from pybpf.dsl.kernel import DIRECT, KERNEL, KernelPointer, pointer
+from pybpf.dsl.records import RecordPlace
+from pybpf.dsl.values import Scalar, Value
+from pybpf.spec import Struct
+
+if TYPE_CHECKING:
+    from pybpf.dsl.context import Context
+
+__all__ = ["Helper"]
+
+# What serves on a kernel without `probe_read_kernel` (before 5.5).
+_BEFORE = {
+    "bpf_probe_read_kernel": "probe_read",
+    "bpf_probe_read_user": "probe_read",
+}
+# Results that are numbers in the header, and pointers by what they mean: the declaration, how it is read.
+_POINTERS = {
+    "bpf_get_current_task": ("struct task_struct *", KERNEL),
+    "bpf_task_pt_regs": ("struct pt_regs *", DIRECT),
+}
+# Results that are elements of the map: whether they may be None.
+_ELEMENTS = {
+    "bpf_map_lookup_elem": True,
+    "bpf_map_lookup_percpu_elem": True,
+    "bpf_get_local_storage": False,
+    "bpf_sk_storage_get": True,
+    "bpf_inode_storage_get": True,
+    "bpf_task_storage_get": True,
+    "bpf_cgrp_storage_get": True,
+}
+# Other pointers are None when there is no such object; these never are.
+_NEVER_NULL = frozenset(["bpf_get_current_task_btf", "bpf_this_cpu_ptr"])
+
+
+class Helper(Value):
+    """The helper that the kernel calls `bpf_NAME`.
+
+    It takes what the C prototype says but for two things that go without saying: the context of the program,
+    and the size of memory that follows it, which is that of the record or text given; a smaller one is given
+    by its C name, as in `get_stack(place, 0, size=64)`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def prototype(self) -> Prototype:
+        return prototype(f"bpf_{self.name}")
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        """What `help()` shows."""
+        known = self.prototype
+        programs = textwrap.fill(", ".join(callers(known.number)), 100)
+        return (
+            f"{self.signature} -> {known.result}\n\n"
+            f"Helper {known.number}, since Linux {since(known.number)}; bpf-helpers(7) says what it does:\n"
+            f"{known.text}\n\nPrograms that may call it: {programs}."
+        )
+
+    @property
+    def signature(self) -> str:
+        """How it is called in a probe."""
+        known = self.prototype
+        names = [each.name for each in known.given()]
+        return f"{self.name}({', '.join([*names, *(f'{each.name}=...' for each in known.sizes())])})"
+
+    def __repr__(self) -> str:
+        return f"<helper {self.name}>"
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        raise TypeError(f"{self.name} is a helper of the kernel: only a probe can call it")
+
+    def describe(self) -> str:
+        return f"the helper {self.name}"
+
+    def call(self, cx: Context, args: Sequence[Any], keywords: dict[str, Any]) -> Any:
+        known = self.prototype
+        check_caller(cx, known)
+        names = [each.name for each in known.given()]
+        sizes = [each.name for each in known.sizes()]
+        if len(args) > len(names) and len(args) in (len(known.parameters), len(names) + len(sizes)):
+            wanted = ", ".join(names) or "no arguments"
+            raise cx.error(
+                f"{self.name} takes {wanted}: the context, and the size of memory, go without saying"
+            )
+        given = bind(cx, self.name, args, keywords, names, names, sizes)
+        call = Call(cx, self.name)
+        operands = self._operands(call, given)
+        if known.name in _ELEMENTS and not isinstance(call.map.value, Struct):
+            raise cx.error(f"{self.name} needs a map of records; {call.map.declared.name} is none")
+        helper = cx.helper(self.name, _BEFORE[known.name]) if known.name in _BEFORE else self.name
+        return self._result(call, given, cx.build.call(helper, *operands))
+
+    def _operands(self, call: Call, given: dict[str, Any]) -> list[Op]:
+        operands: list[Op] = []
+        for parameter in self.prototype.parameters:
+            if parameter.kind == "context":
+                operands.append(call.cx.context)
+            elif parameter.kind == "size":
+                operands.append(call.sized(parameter, given.get(parameter.name)))
+            else:
+                operands.append(call.operand(parameter, given[parameter.name]))
+        return operands
+
+    def _result(self, call: Call, given: dict[str, Any], result: Op) -> Any:
+        """The result as the author's: a number, a pointer, or the element of a map."""
+        cx, known = call.cx, self.prototype
+        if known.name in _POINTERS:
+            return pointer(cx, result, *_POINTERS[known.name])
+        if known.result == "void":
+            return None
+        if known.result in INTEGERS:
+            return Scalar(result, INTEGERS[known.result])
+        if known.name in _ELEMENTS:
+            return RecordPlace(result, call.map.value, nullable=_ELEMENTS[known.name])
+        declaration = known.result
+        if known.name in ("bpf_per_cpu_ptr", "bpf_this_cpu_ptr"):
+            declaration = given["percpu_ptr"].type.declaration
+        nullable = known.name not in _NEVER_NULL
+        return KernelPointer(result, cx.type_of(declaration), DIRECT, trusted=True, nullable=nullable)

@@ -1,0 +1,47 @@
+"""Values that lie in the program's own memory, for helpers that read it or write to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pybpf.codegen.ir import Op
+from pybpf.dsl.records import RecordPlace, RecordValue
+from pybpf.dsl.subprograms import place
+from pybpf.dsl.text import Text
+
+if TYPE_CHECKING:
+    from pybpf.dsl.context import Context
+
+__all__ = ["Memory", "constant", "memory"]
+
+
+class Memory(NamedTuple):
+    """Where a value lies, and how many bytes of it there are."""
+
+    address: Op
+    size: int
+
+
+def memory(cx: Context, value: Any) -> Memory | None:
+    """The memory that a value lies in; None when it has none. A record that was made is put on the stack."""
+    if isinstance(value, (RecordPlace, RecordValue)):
+        if value.nullable:
+            raise cx.error(f"this is {value.describe()}: check it first, as in `if not ...: return`")
+        record = place(cx, value)
+        return Memory(record.address(cx), record.layout.size)
+    if isinstance(value, Text):
+        return Memory(value.address(cx), value.size)
+    if isinstance(value, (str, bytes)):
+        return constant(cx, value.encode() if isinstance(value, str) else value)
+    return None
+
+
+def constant(cx: Context, data: bytes) -> Memory:
+    """Bytes that are known at build time, put on the stack by the widest stores."""
+    slot = cx.build.slot(len(data), "text")
+    at = 0
+    while at < len(data):
+        size = next(size for size in (8, 4, 2, 1) if at + size <= len(data))
+        cx.build.store(slot, at, size, cx.build.const(int.from_bytes(data[at : at + size], "little")))
+        at += size
+    return Memory(slot, len(data))
