@@ -5,27 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 
-from pybpf.errors import LoadError, SyscallError, UnsupportedFeature
+from pybpf import features
+from pybpf.errors import LoadError, SyscallError
 from pybpf.link.functions import absent
 from pybpf.link.link import Link
-from pybpf.sys import Fd, command, cpus, explain, kallsyms, perf, tracefs
+from pybpf.sys import Fd, command, cpus, explain, kallsyms, perf
 from pybpf.sys.privilege import privilege
 from pybpf.uapi import bpf
 
-__all__ = ["attach", "pmu"]
-
-
-def pmu() -> int:
-    """The type of the kprobe PMU; UnsupportedFeature when this kernel has none."""
-    kind = perf.pmu_type("kprobe")
-    if kind is not None:
-        return kind
-    if tracefs.exists("kprobe_events"):
-        raise UnsupportedFeature("kprobe PMU of perf_event_open", "4.17", "run a newer kernel")
-    raise UnsupportedFeature(
-        "kprobes",
-        why="it was built without CONFIG_KPROBE_EVENTS: run a kernel that has it, as distributions' do",
-    )
+__all__ = ["attach"]
 
 
 def _why(symbol: str, offset: int, error: SyscallError) -> str:
@@ -69,7 +57,12 @@ def attach(program: int, symbol: str, *, retprobe: bool = False, offset: int = 0
     """
     kind = "kretprobe" if retprobe else "kprobe"
     what = f"{kind} {symbol}"
-    fields = {"type": pmu(), "config": retprobe << perf.pmu_bit("kprobe", "retprobe"), "config2": offset}
+    features.require(features.kprobe())
+    fields = {
+        "type": perf.pmu_type("kprobe"),
+        "config": retprobe << perf.pmu_bit("kprobe", "retprobe"),
+        "config2": offset,
+    }
     with contextlib.ExitStack() as undo:
         try:
             # One event, bound to any processor that runs: a program on it runs on all of them.
