@@ -98,7 +98,9 @@ class Builder:
 
     def slot(self, size: int, name: str = "") -> Op:
         """The address of `size` bytes in the stack frame, 8-byte aligned."""
-        return self.emit("slot", attr=Slot(size, name))
+        slot = Slot(size, name)
+        self.emit("begin", attr=slot)
+        return self.emit("slot", attr=slot)
 
     def address(self, base: Op, offset: int) -> Op:
         """`base` moved by `offset` bytes."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from pybpf.codegen.ir import TERMINATORS, Function, Op
+from pybpf.codegen.ir import SILENT, Function, Op
 from pybpf.codegen.simplify import PURE_HELPERS
 
 __all__ = ["drop_dead"]
 
 
 def _acts(op: Op) -> bool:
-    return (
-        op.kind in TERMINATORS
-        or op.kind in ("store", "atomic")
-        or (op.kind == "call" and op.attr not in PURE_HELPERS)
-    )
+    return op.kind in SILENT or (op.kind == "call" and op.attr not in PURE_HELPERS)
 
 
 def drop_dead(function: Function) -> None:

@@ -1,8 +1,8 @@
-"""The stack frame: a place for each slot below r10."""
+"""The stack frame: a place for each slot below r10; slots that are never needed at once share one."""
 
 from __future__ import annotations
 
-from pybpf.codegen.ir import Function, Slot
+from pybpf.codegen.ir import Block, Function, Op, Slot
 from pybpf.errors import LoweringError
 from pybpf.spec import align_up
 
@@ -17,19 +17,71 @@ def place_slots(function: Function) -> int:
 
     Raises LoweringError when it all needs more than 512 bytes.
     """
+    placed: list[tuple[Slot, int]] = []
     depth = 0
-    placed: set[Slot] = set()
-    for block in function.blocks:
-        for op in block.ops:
-            for arg in op.args:
-                if arg.kind == "slot" and arg.attr not in placed:
-                    placed.add(arg.attr)
-                    depth += align_up(arg.attr.size, 8)
-                    arg.attr.offset = -depth
-                    if depth + 8 > STACK_SIZE:
-                        raise LoweringError(
-                            f"{function.name} needs more than the {STACK_SIZE} bytes of stack that there are;"
-                            " keep large data in a map",
-                            op.location,
-                        )
+    for slot, (needed, op) in _needed(function).items():
+        size = align_up(slot.size, 8)
+        top = 0  # how far below r10 the slot's end may be
+        for other, when in sorted(placed, key=lambda each: -each[0].offset):
+            end = other.offset + align_up(other.size, 8)
+            if needed & when and -end < top + size:
+                top = max(top, -other.offset)
+        slot.offset = -top - size
+        placed.append((slot, needed))
+        depth = max(depth, -slot.offset)
+        if depth + 8 > STACK_SIZE:
+            raise LoweringError(
+                f"{function.name} needs more than the {STACK_SIZE} bytes of stack that there are;"
+                " keep large data in a map",
+                op.location,
+            )
     return -depth - 8
+
+
+def _needed(function: Function) -> dict[Slot, tuple[int, Op]]:
+    """For each slot, at which operations its content matters, as bits of a number, and its first use.
+
+    A slot is needed from its `begin` to its last use, on whatever path.
+    """
+    out = _live_out(function)
+    found: dict[Slot, tuple[int, Op]] = {}
+    position = sum(len(block.ops) for block in function.blocks)
+    for block in reversed(function.blocks):
+        live = set(out[block])
+        for op in reversed(block.ops):
+            position -= 1
+            live.update(_uses(op))
+            for slot in live:
+                when, _ = found.get(slot, (0, op))
+                found[slot] = (when | 1 << position, op)
+            if op.kind == "begin":
+                live.discard(op.attr)
+    return dict(sorted(found.items(), key=lambda each: each[1][0] & -each[1][0]))
+
+
+def _uses(op: Op) -> list[Slot]:
+    return [arg.attr for arg in op.args if arg.kind == "slot"]
+
+
+def _live_out(function: Function) -> dict[Block, set[Slot]]:
+    """The slots whose content is needed after each block."""
+    needs: dict[Block, set[Slot]] = {}
+    begins: dict[Block, set[Slot]] = {}
+    for block in function.blocks:
+        need: set[Slot] = set()
+        for op in reversed(block.ops):
+            need.update(_uses(op))
+            if op.kind == "begin":
+                need.discard(op.attr)
+        needs[block] = need
+        begins[block] = {op.attr for op in block.ops if op.kind == "begin"}
+    out: dict[Block, set[Slot]] = {block: set() for block in function.blocks}
+    work = list(function.blocks)
+    while work:
+        block = work.pop()
+        live = needs[block] | (out[block] - begins[block])
+        for pred in block.preds:
+            if not live <= out[pred]:
+                out[pred] |= live
+                work.append(pred)
+    return out

@@ -19,6 +19,7 @@ value is 64 bits in a register: narrower unsigned ones zero-extended, signed one
 | `store` | base, value | size, offset |
 | `atomic` | base, value | attr: operation; size, offset |
 | `kread` | base | a field of kernel memory: size, offset; attr: True when signed |
+| `begin` | | attr: a Slot, whose content doesn't matter before this |
 | `call` | up to five | attr: a helper's name, or the reference to a subprogram or kernel function |
 | `jump` | | targets: one block |
 | `branch` | a, b | attr: condition; size: of the operands; targets: when true, when false |
@@ -34,10 +35,24 @@ from typing import Any
 
 from pybpf.source import Location
 
-__all__ = ["FREE", "INVERSE", "TERMINATORS", "U64", "Block", "Function", "Local", "Op", "Slot", "signed"]
+__all__ = [
+    "FREE",
+    "INVERSE",
+    "SILENT",
+    "TERMINATORS",
+    "U64",
+    "Block",
+    "Function",
+    "Local",
+    "Op",
+    "Slot",
+    "signed",
+]
 
 U64 = (1 << 64) - 1
 TERMINATORS = frozenset({"jump", "branch", "exit"})
+# Operations that give no value.
+SILENT = TERMINATORS | {"store", "set", "atomic", "begin"}
 FREE = frozenset({"const", "map", "map_value", "slot", "function"})
 INVERSE = {
     "eq": "ne",
@@ -166,7 +181,7 @@ class Function:
         lines = [f"{self.name}:"]
         for block in self.blocks:
             for op in block.ops:
-                if not _is_silent(op):
+                if op.kind not in SILENT:
                     names[op] = f"%{len(names)}"
         for block in self.blocks:
             lines.append(f"  {block.name}:")
@@ -191,19 +206,14 @@ def _text(op: Op, names: dict[Op, str]) -> str:
         words.append("signed")
     elif op.kind == "argument":
         words.append(str(op.attr))
-    elif op.kind in ("get", "set"):
+    elif op.kind in ("get", "set", "begin"):
         words.append(op.attr.name)
     words.extend(_free(arg) if arg.kind in FREE else names.get(arg, "%?") for arg in op.args)
     if op.offset:
         words.append(f"{op.offset:+}")
     words.extend(target.name for target in op.targets)
     text = " ".join(words)
-    return text if _is_silent(op) else f"{names[op]} = {text}"
-
-
-def _is_silent(op: Op) -> bool:
-    """Whether an operation gives no value."""
-    return op.kind in TERMINATORS or op.kind in ("store", "set", "atomic")
+    return text if op.kind in SILENT else f"{names[op]} = {text}"
 
 
 def _free(op: Op) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 
 from pybpf.codegen.fold import COMMUTATIVE
-from pybpf.codegen.ir import FREE, TERMINATORS, Block, Function, Op
+from pybpf.codegen.ir import FREE, SILENT, Block, Function, Op
 
 __all__ = ["Interval", "intervals"]
 
@@ -65,7 +65,7 @@ def _definitions(function: Function) -> tuple[dict[Op, Interval], list[int], dic
             if op.kind in ("phi", "argument", "context"):
                 # All of a block's come at once, before its first operation.
                 found[op] = Interval(op, 2 * begin - 1)
-            elif op.kind not in TERMINATORS and op.kind not in ("store", "atomic"):
+            elif op.kind not in SILENT:
                 found[op] = Interval(op, 2 * position + 1)
             if op.kind == "call":
                 calls.append(2 * position)

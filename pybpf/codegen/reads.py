@@ -77,5 +77,6 @@ def _fetch(op: Op, slot: Slot, span: tuple[int, int], helper: str) -> list[Op]:
         ops.append(source)
     into = Op("slot", attr=slot, offset=low % 8)
     size = Op("const", attr=high - low)
+    ops.append(Op("begin", attr=slot, location=op.location))
     ops.append(Op("call", (into, size, source), helper, location=op.location))
     return ops

@@ -127,7 +127,8 @@ def _spill(function: Function, victim: Op, at_each_use: bool) -> set[Op]:
             after = ops.index(victim) + 1
             while ops[after].kind == "phi":
                 after += 1
-            ops.insert(after, Op("store", (place, victim), location=victim.location))
+            begin = Op("begin", attr=place.attr, location=victim.location)
+            ops[after:after] = [begin, Op("store", (place, victim), location=victim.location)]
     for block in function.blocks:
         for phi in block.phis():
             for index, arg in enumerate(phi.args):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pybpf.codegen.fold import COMMUTATIVE
 from pybpf.codegen.ir import FREE, Block, Function, Op, signed
 
 __all__ = ["fits_imm32", "legalise"]
@@ -32,7 +33,11 @@ def _immediate(op: Op, index: int, arg: Op, jmp32: bool) -> bool:
     if op.kind in ("call", "exit", "phi", "copy"):
         return True
     if op.kind == "alu":
-        return index == 0 or (arg.kind == "const" and fits_imm32(arg.attr, op.size))
+        # The first operand of `a + b` may change places with the second.
+        fits = arg.kind == "const" and fits_imm32(arg.attr, op.size)
+        if index == 0:
+            return fits or op.attr not in COMMUTATIVE
+        return fits and not _is_refused(op.attr, arg.attr, op.size)
     if op.kind in ("load", "store", "atomic") and index == 0:
         return arg.kind == "slot"
     if op.kind == "store":
@@ -40,6 +45,15 @@ def _immediate(op: Op, index: int, arg: Op, jmp32: bool) -> bool:
     if op.kind == "branch" and index == 1:
         return arg.kind == "const" and fits_imm32(arg.attr, op.size if jmp32 else 8)
     return False
+
+
+def _is_refused(name: str, value: int, size: int) -> bool:
+    """Immediates that the verifier refuses, where it takes the same in a register: division by 0, and
+    shifts by more than there are bits.
+    """
+    if name in ("div", "mod", "sdiv", "smod"):
+        return value == 0
+    return name in ("lsh", "rsh", "arsh") and value >= size * 8
 
 
 def _split_edges(function: Function) -> None:

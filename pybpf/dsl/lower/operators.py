@@ -10,10 +10,11 @@ import ast
 import operator
 from typing import Any, Callable
 
+from pybpf.codegen.ir import Local, Op
 from pybpf.dsl.context import Context
 from pybpf.dsl.kernel import KernelPointer
-from pybpf.dsl.types import boolean
-from pybpf.dsl.values import Condition, Scalar, Value, integer
+from pybpf.dsl.types import boolean, i64, u64
+from pybpf.dsl.values import Condition, Scalar, Value, convert, integer
 from pybpf.spec import Int
 
 __all__ = ["arithmetic", "comparison", "negative", "static_comparison"]
@@ -82,20 +83,64 @@ def arithmetic(cx: Context, op: ast.operator, a: Any, b: Any) -> Any:
     if name is None:
         cure = "; // divides whole numbers" if isinstance(op, ast.Div) else ""
         raise cx.error(f"a probe has no operator {_SYMBOLS.get(type(op), '**')}{cure}")
-    layout = _type(cx, a, b)
+    shifts = isinstance(op, (ast.LShift, ast.RShift))
+    layout = a.layout if shifts and isinstance(a, Scalar) else _type(cx, a, b)
     if layout is boolean:
-        layout = _type(cx, 0, Scalar(cx.build.const(0), Int("u64", 8)))
+        layout = u64
+    exact = name in ("div", "mod", "rsh")
+    left = _operand(cx, a, layout, "the left side", exact)
+    right = _operand(cx, b, layout if not shifts else i64, "the right side", exact and not shifts)
     if layout.signed and name in ("div", "mod"):
-        raise cx.error(f"signed division isn't supported: convert, as in u{layout.size * 8}(x) // 1000")
+        return Scalar(_floor(cx, name, left, right, layout), layout)
     if layout.signed and name == "rsh":
         name = "arsh"
-    left = integer(cx, a, layout, "the left side") if not isinstance(a, Scalar) else a.op
-    right = integer(cx, b, layout, "the right side") if not isinstance(b, Scalar) else b.op
-    size = max(4, layout.size) if name not in ("arsh",) else 8
-    result = cx.build.alu(name, left, right, size)
+    result = cx.build.alu(name, left, right, max(4, layout.size))
     if layout.size < 4 or (layout.size == 4 and layout.signed):
         result = cx.build.extend(result, layout.size, layout.signed)
     return Scalar(result, layout, _most(op, b, layout))
+
+
+def _operand(cx: Context, value: Any, layout: Int, what: str, exact: bool) -> Op:
+    """An operand, brought to the type of an operation when that needs more than its low bits."""
+    if not isinstance(value, Scalar):
+        return integer(cx, value, layout, what)
+    converted = convert(cx, value, layout) if exact else value
+    assert isinstance(converted, Scalar)
+    return converted.op
+
+
+def _floor(cx: Context, name: str, a: Op, b: Op, layout: Int) -> Op:
+    """Signed `//` and `%`, which round down as Python's do; x // 0 is 0, and x % 0 is x.
+
+    With b > 0 and s the sign of a (0 or -1), a // b is ((a ^ s) / b) ^ s in unsigned arithmetic; when b is
+    negative, both change their sign first.
+    """
+    build = cx.build
+    x, y, quotient = Local("dividend"), Local("divisor"), Local("quotient")
+    build.set(x, a)
+    build.set(y, b)
+    if b.kind != "const" or b.attr >> 63:
+        turn, ready = build.new_block("turn"), build.new_block("ready")
+        build.branch("slt", b, build.const(0), turn, ready)
+        build.enter(turn)
+        build.set(x, build.alu("sub", build.const(0), a))
+        build.set(y, build.alu("sub", build.const(0), b))
+        build.jump(ready)
+        build.enter(ready)
+    sign = build.alu("arsh", build.get(x), build.const(63))
+    size = build.alu("div", build.alu("xor", build.get(x), sign), build.get(y))
+    build.set(quotient, build.alu("xor", size, sign))
+    if b.kind != "const" or not b.attr:
+        zero, done = build.new_block("zero"), build.new_block("divided")
+        build.branch("eq", b, build.const(0), zero, done)
+        build.enter(zero)
+        build.set(quotient, build.const(0))
+        build.jump(done)
+        build.enter(done)
+    result = build.get(quotient)
+    if name == "mod":
+        result = build.alu("sub", a, build.alu("mul", result, b))
+    return build.extend(result, layout.size, signed=True)
 
 
 def _most(op: ast.operator, b: Any, layout: Int) -> int | None:
@@ -121,7 +166,7 @@ def comparison(cx: Context, op: ast.cmpop, a: Any, b: Any) -> Condition | bool:
         raise cx.error("`in` works on maps: `key in map`, or on values known at build time")
     if isinstance(a, KernelPointer) or isinstance(b, KernelPointer):
         return _pointers(cx, name, a, b)
-    layout = _type(cx, a, b, mixed=name in ("eq", "ne"))
+    layout = _type(cx, a, b, order=True)
     left = a.op if isinstance(a, Scalar) else integer(cx, a, layout, "the left side")
     right = b.op if isinstance(b, Scalar) else integer(cx, b, layout, "the right side")
     if layout.signed and name not in ("eq", "ne"):
@@ -151,8 +196,8 @@ def _pointers(cx: Context, name: str, a: Any, b: Any) -> Condition:
     return Condition(name, left, right)
 
 
-def _type(cx: Context, a: Any, b: Any, mixed: bool = True) -> Int:
-    """The type in which two numbers meet."""
+def _type(cx: Context, a: Any, b: Any, order: bool = False) -> Int:
+    """The type in which two numbers meet; to compare them, one that holds both."""
     layouts = []
     for side in (a, b):
         if isinstance(side, Scalar):
@@ -163,13 +208,12 @@ def _type(cx: Context, a: Any, b: Any, mixed: bool = True) -> Int:
     if len(layouts) == 1:
         return layouts[0]
     first, second = sorted(layouts, key=lambda layout: (layout.size, not layout.signed))
-    if first.signed != second.signed and second.size == first.size and not mixed and first.size == 8:
-        raise cx.error(
-            f"a {first.name} and a {second.name} have no common order; convert one: {first.name}(x) or"
-            f" {second.name}(x)"
-        )
-    if first.signed and not second.signed and not mixed:
-        return Int("i64", 8, signed=True)
+    if order and first.signed and not second.signed:
+        if second.size == 8:
+            raise cx.error(
+                f"an {first.name} and a {second.name} can't be compared: convert one, as in {second.name}(x)"
+            )
+        return i64
     return second
 
 

@@ -11,6 +11,7 @@ from pybpf.codegen import Builder, Options, compile_function, parse_passes
 from pybpf.codegen.blocks import merge_blocks
 from pybpf.codegen.dce import drop_dead
 from pybpf.codegen.demand import relax_loads
+from pybpf.codegen.frame import place_slots
 from pybpf.codegen.ir import Local
 from pybpf.codegen.reads import expand_reads
 from pybpf.codegen.select import legalise
@@ -174,6 +175,7 @@ def test_simplify_folds_and_shares():
             %1 = call get_current_pid_tgid
             %2 = zext32 %1
             %3 = rsh64 %1 32
+            begin s
             store32 slot[s] %1
             store64 slot[s]+8 %3
             store64 slot[s] %3 +16
@@ -228,6 +230,7 @@ def test_demand_spares_a_sign_extension():
           entry:
             %0 = context
             %1 = load64 %0
+            begin s
             %2 = load32 %1
             store32 slot[s] %2
             %3 = load32 signed %1 +4
@@ -252,10 +255,12 @@ def test_reads_of_one_object_share_a_call():
             %0 = context
             %1 = load64 %0
             %2 = add64 %1 20
+            begin read
             %3 = call probe_read_kernel slot[read]+4 20 %2
             %4 = load32 slot[read] +4
             %5 = load64 slot[read] +16
             %6 = add64 %1 200
+            begin read
             %7 = call probe_read_kernel slot[read] 1 %6
             %8 = load8 slot[read]
             %9 = add64 %4 %5
@@ -282,19 +287,53 @@ def test_select_copies_what_no_immediate_holds():
             %1 = load64 %0
             %2 = copy 1099511627776
             %3 = add64 %1 %2
+            begin s
             %4 = copy 8589934592
             store64 slot[s] %4
+            begin t
             store64 slot[t] -1
             exit %3
         """,
     )
 
 
+def test_slots_that_are_not_needed_at_once_share_a_place():
+    build = Builder("f")
+    for number in range(100):
+        slot = build.slot(64, f"s{number}")
+        build.store(slot, 0, 8, build.const(number))
+        build.call("map_delete_elem", build.map("m"), slot)
+    build.exit(build.const(0))
+    assert place_slots(build.function) == -72
+
+
+def test_a_slot_that_is_kept_round_a_loop_has_its_own_place():
+    build = Builder("f")
+    kept = build.slot(8, "kept")
+    build.store(kept, 0, 8, build.const(0))
+    loop, done = build.new_block("loop"), build.new_block("done")
+    build.jump(loop)
+    build.enter(loop)
+    build.store(kept, 0, 8, build.alu("add", build.load(kept, 0, 8), build.const(1)))
+    other = build.slot(8, "other")
+    build.store(other, 0, 8, build.const(5))
+    build.branch("lt", build.load(other, 0, 8), build.load(build.context, 0, 8), loop, done)
+    build.enter(done)
+    build.exit(build.const(0))
+    build.function.order()
+    assert place_slots(build.function) == -24
+    assert {kept.attr.offset, other.attr.offset} == {-8, -16}
+
+
 def test_a_frame_that_is_too_big():
     build = Builder("big")
-    for number in range(9):
-        build.store(build.slot(64, f"s{number}"), 0, 8, build.const(0))
-    build.exit(build.const(0))
+    slots = [build.slot(64, f"s{number}") for number in range(8)]
+    total = build.const(0)
+    for slot in slots:
+        build.store(slot, 0, 8, build.load(build.context, 0, 8))
+    for slot in slots:
+        total = build.alu("add", total, build.load(slot, 0, 8))
+    build.exit(total)
     with pytest.raises(LoweringError) as caught:
         compile_function(build.function, Target("t", btf.reference()))
     assert str(caught.value) == (
