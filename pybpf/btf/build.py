@@ -123,7 +123,7 @@ class Builder:
         """The type of a layout: one with `fields`, an `element`, a `declaration`, a sign, or else text."""
         if hasattr(layout, "fields"):
             members = [(f.name, self.layout(f.layout), f.offset * 8, 0) for f in layout.fields]
-            return self.structure(layout.name, layout.size, members)
+            return self.structure(layout.name, layout.size, members, layout.kind)
         if hasattr(layout, "element"):
             return self.array(self.layout(layout.element), layout.count)
         if hasattr(layout, "declaration"):

@@ -9,7 +9,9 @@ from pybpf.asm import SubprogramRef
 from pybpf.codegen.ir import Op
 from pybpf.dsl.decorators import Source
 from pybpf.dsl.kernel import KernelPointer, pointer
-from pybpf.dsl.records import RecordPlace, RecordValue
+from pybpf.dsl.memory import Memory
+from pybpf.dsl.places import RecordPlace, place_of
+from pybpf.dsl.records import AnyRecord
 from pybpf.dsl.types import layout_of
 from pybpf.dsl.values import Scalar, Value, integer
 from pybpf.errors import LoweringError
@@ -81,7 +83,7 @@ class Subprogram(Value):
         found: dict[str, Value] = {}
         for (name, layout), op in zip(self.parameters.items(), cx.build.arguments):
             if isinstance(layout, Struct):
-                found[name] = RecordPlace(op, layout)
+                found[name] = RecordPlace(layout, Memory(op))
             elif isinstance(layout, Pointer):
                 found[name] = pointer(cx, op, layout.declaration)
             else:
@@ -92,8 +94,8 @@ class Subprogram(Value):
 
 def _argument(cx: Context, value: Any, layout: Layout, what: str) -> Op:
     if isinstance(layout, Struct):
-        if isinstance(value, (RecordPlace, RecordValue)) and value.layout is layout and not value.nullable:
-            return place(cx, value).address(cx)
+        if isinstance(value, AnyRecord) and value.layout is layout:
+            return place_of(cx, layout, value, what).address(cx)
     elif isinstance(layout, Pointer):
         if isinstance(value, KernelPointer):
             return value.op
@@ -101,15 +103,6 @@ def _argument(cx: Context, value: Any, layout: Layout, what: str) -> Op:
         return integer(cx, value, layout, what)
     found = value.describe() if isinstance(value, Value) else repr(value)
     raise cx.error(f"{what} is a {layout.name}, not {found}")
-
-
-def place(cx: Context, value: RecordPlace | RecordValue) -> RecordPlace:
-    """A record in memory: a value is put on the stack."""
-    if isinstance(value, RecordPlace):
-        return value
-    slot = cx.build.slot(value.layout.size, value.layout.name)
-    value.store(cx, slot, 0)
-    return RecordPlace(slot, value.layout)
 
 
 def subprogram(function: Callable[..., Any]) -> Subprogram:
@@ -131,7 +124,7 @@ class _Loop(Value):
         if keywords or len(args) != 3 or not isinstance(args[1], Subprogram):
             raise cx.error("loop takes a number, a @subprogram and a record: loop(n, body, State())")
         rounds, body, state = args
-        if not isinstance(state, (RecordPlace, RecordValue)) or state.nullable:
+        if not isinstance(state, AnyRecord):
             raise cx.error("the state of a loop is a record, such as State(total=0)")
         kinds = list(body.parameters.values())
         if (
@@ -144,11 +137,11 @@ class _Loop(Value):
                 f"the body of this loop is a @subprogram of (i: u64, state: {state.layout.name}) -> u64,"
                 " which returns 0 to go on and 1 to stop"
             )
-        kept = place(cx, state)
+        kept = RecordPlace(state.layout, place_of(cx, state.layout, state, "state"))
         count = cx.build.extend(integer_or_scalar(cx, rounds), 4, signed=False)
         body.reference(cx)
         function = cx.build.function_address(body.name)
-        cx.build.call("loop", count, function, kept.address(cx), cx.build.const(0))
+        cx.build.call("loop", count, function, kept.place.address(cx), cx.build.const(0))
         return kept
 
 

@@ -1,65 +1,187 @@
-"""Text: names in fixed buffers, compared and copied as a whole."""
+"""Bytes and texts: compared, searched at their start, sliced and copied as wholes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pybpf.codegen.ir import Block, Op
+from pybpf.dsl.branching import flag
+from pybpf.dsl.index import element, span
 from pybpf.dsl.kernel import KernelMemory
-from pybpf.dsl.values import Condition, Value
+from pybpf.dsl.memory import Memory, chunks, read, stack, write, zero
+from pybpf.dsl.method import Methods, method
+from pybpf.dsl.types import u8
+from pybpf.dsl.values import Condition, Scalar, Value, describe, integer
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["ConstantText", "Text", "copy_text"]
+__all__ = ["Bytes", "ConstantText", "Text", "TextPlace", "copy_bytes", "copy_text"]
 
 
-class Text(Value):
-    """`size` bytes that hold a text and are zero after it.
+def _encoded(value: Any) -> bytes | None:
+    """The bytes of a text that is known at build time; None for all else."""
+    return value.encode() if isinstance(value, str) else value if isinstance(value, bytes) else None
 
-    `fill` writes them to an address (a helper's work); `at` is an address where they already lie.
+
+class Bytes(Methods):
+    """`size` bytes at `place`."""
+
+    def __init__(self, size: int, place: Memory) -> None:
+        self.size = size
+        self.place: Memory | None = place
+        self.parts = (place.base,)
+
+    def describe(self) -> str:
+        return f"{self.size} bytes"
+
+    def rebuild(self, parts: Sequence[Op]) -> Value:
+        return Bytes(self.size, self.memory_of(parts))
+
+    def memory_of(self, parts: Sequence[Op]) -> Memory:
+        assert self.place is not None
+        return self.place._replace(base=parts[0])
+
+    def memory(self, cx: Context) -> Memory:
+        """Where they lie."""
+        assert self.place is not None
+        return self.place
+
+    def address(self, cx: Context) -> Op:
+        return self.memory(cx).address(cx)
+
+    def piece(self, cx: Context, place: Memory, at: int, size: int) -> Op:
+        """`size` of the bytes as a number; `place` is where `memory` says that they lie."""
+        return cx.build.load(place.base, place.offset + at, size)
+
+    def item(self, cx: Context, key: Any) -> Any:
+        if isinstance(key, slice):
+            start, stop = span(cx, key, self.size, self)
+            return Bytes(stop - start, self.memory(cx).part(start, f"[{start}:{stop}]"))
+        return Scalar(read(cx, element(cx, self.memory(cx), key, self.size, 1, self), 1), u8)
+
+    def set_item(self, cx: Context, key: Any, value: Any) -> None:
+        if isinstance(key, slice):
+            part = self.item(cx, key)
+            return copy_bytes(cx, part.memory(cx), part.size, value, "this slice")
+        place = element(cx, self.memory(cx), key, self.size, 1, self)
+        write(cx, place, 1, integer(cx, value, u8, "a byte"))
+        place.wrote(cx)
+        return None
+
+    def branch_equal(self, cx: Context, other: Any, same: Block, different: Block) -> bool:
+        data = _encoded(other)
+        if data is not None:
+            self.branch_start(cx, self.whole(cx, data), same, different)
+        elif isinstance(other, ConstantText):
+            self.branch_start(cx, self.whole(cx, other.text), same, different)
+        elif isinstance(other, Bytes):
+            self._branch_bytes(cx, other, same, different)
+        else:
+            return False
+        return True
+
+    def whole(self, cx: Context, data: bytes) -> bytes:
+        """With which bytes this begins when it is equal to `data`."""
+        if len(data) != self.size:
+            raise cx.error(f"{self.describe()} can't be equal to {data!r}, which has {len(data)}")
+        return data
+
+    def branch_start(self, cx: Context, data: bytes, same: Block, different: Block) -> None:
+        """Compare the first bytes with what is known at build time."""
+        place = self.memory(cx)
+        pairs = [
+            (self.piece(cx, place, at, step), int.from_bytes(data[at : at + step], "little"), step)
+            for at, step in chunks(len(data), place)
+        ]
+        _branch_pairs(cx, [(a, cx.build.const(b), size) for a, b, size in pairs], same, different)
+
+    def _branch_bytes(self, cx: Context, other: Bytes, same: Block, different: Block) -> None:
+        if self.size != other.size or isinstance(self, Text) != isinstance(other, Text):
+            raise cx.error(f"{self.describe()} can't be compared with {other.describe()}")
+        mine, theirs = self.memory(cx), other.memory(cx)
+        if isinstance(self, Text) and (mine.event or theirs.event):
+            raise cx.error(
+                "a text in an event may be followed by what an earlier event left there: compare the text"
+                " that it was set to"
+            )
+        pairs = [
+            (self.piece(cx, mine, at, step), other.piece(cx, theirs, at, step), step)
+            for at, step in chunks(self.size, mine, theirs)
+        ]
+        _branch_pairs(cx, pairs, same, different)
+
+    @method
+    def startswith(self, cx: Context, prefix: Any) -> Any:
+        """Whether it begins with a text that is known at build time."""
+        data = prefix.text if isinstance(prefix, ConstantText) else _encoded(prefix)
+        if data is None:
+            raise cx.error(f"startswith takes a text that is known at build time, not {describe(prefix)}")
+        if len(data) > self.size:
+            raise cx.error(f"{self.describe()} can't start with {data!r}, which has {len(data)}")
+        return flag(cx, lambda true, false: self.branch_start(cx, data, true, false)) if data else True
+
+
+def _branch_pairs(cx: Context, pairs: list[tuple[Op, Op, int]], same: Block, different: Block) -> None:
+    for a, b, size in pairs:
+        after = cx.build.new_block("same")
+        cx.build.branch("eq", a, b, after, different, size)
+        if not after.preds:
+            return
+        cx.build.enter(after)
+    cx.build.jump(same)
+
+
+class Text(Bytes):
+    """A text in `size` bytes, which ends at the first NUL.
+
+    `fill` writes it to an address (a helper's work), again wherever it is wanted; `at` is where it lies.
     """
 
     def __init__(
-        self, size: int, *, at: Op | None = None, fill: Callable[[Context, Op], None] | None = None
+        self,
+        size: int,
+        *,
+        at: Op | None = None,
+        fill: Callable[[Context, Op], None] | None = None,
+        place: Memory | None = None,
     ) -> None:
         self.size = size
-        self.at = at
         self.fill = fill
+        self.place = Memory(at) if at is not None else place
+        self.parts = (self.place.base,) if self.place is not None else ()
 
     def describe(self) -> str:
         return f"a text of {self.size} bytes"
 
-    def address(self, cx: Context) -> Op:
-        if self.at is None:
-            self.at = cx.build.slot(self.size, "text")
-            if self.fill is not None:
-                self.fill(cx, self.at)
-        return self.at
+    def rebuild(self, parts: Sequence[Op]) -> Value:
+        return type(self)(self.size, place=self.memory_of(parts)) if parts else self
 
-    def words(self, cx: Context) -> list[Op]:
-        """The text, eight bytes at a time."""
-        base = self.address(cx)
-        return [cx.build.load(base, offset, 8) for offset in range(0, self.size, 8)]
+    def kept(self, cx: Context) -> Value:
+        return self if self.place is not None else TextPlace(self.size, place=self.memory(cx))
+
+    def memory(self, cx: Context) -> Memory:
+        if self.place is not None:
+            return self.place
+        place = stack(cx, self.size, "text")
+        if self.fill is not None:
+            self.fill(cx, place.base)
+        return place
 
     def truth(self, cx: Context) -> Condition | bool:
-        return Condition("ne", cx.build.load(self.address(cx), 0, 1), cx.build.const(0), 1)
+        return Condition("ne", self.piece(cx, self.memory(cx), 0, 1), cx.build.const(0), 1)
 
-    def branch_equal(self, cx: Context, other: Any, same: Block, different: Block) -> bool:
-        if isinstance(other, (str, bytes)):
-            other = ConstantText(other.encode() if isinstance(other, str) else other, self.size)
-        if not isinstance(other, Text):
-            return False
-        if self.size != other.size:
-            raise cx.error(f"{self.describe()} can't be compared with {other.describe()}")
-        pairs = list(zip(self.words(cx), other.words(cx)))
-        for index, (mine, theirs) in enumerate(pairs):
-            last = index == len(pairs) - 1
-            after = same if last else cx.build.new_block("same")
-            cx.build.branch("eq", mine, theirs, after, different)
-            if not last:
-                cx.build.enter(after)
-        return True
+    def whole(self, cx: Context, data: bytes) -> bytes:
+        return _fitting(cx, data, self.size, self.describe()) + b"\0"
+
+
+class TextPlace(Text):
+    """A text in memory that can be written."""
+
+    def filled(self, cx: Context, length: Op) -> None:
+        """A helper has written `length` bytes here, the NUL among them."""
+        self.memory(cx).wrote(cx, length)
 
 
 class ConstantText(Text):
@@ -67,46 +189,82 @@ class ConstantText(Text):
 
     def __init__(self, data: bytes, size: int) -> None:
         super().__init__(size)
+        self.text = data
         self.data = data.ljust(size, b"\0")
 
     def describe(self) -> str:
-        return f"the text {self.data.rstrip(bytes(1)).decode('utf-8', 'replace')!r}"
+        return f"the text {self.text.decode('utf-8', 'replace')!r}"
 
-    def words(self, cx: Context) -> list[Op]:
-        return [
-            cx.build.const(int.from_bytes(self.data[offset : offset + 8], "little"))
-            for offset in range(0, self.size, 8)
-        ]
+    def kept(self, cx: Context) -> Value:
+        return self
 
-    def address(self, cx: Context) -> Op:
-        if self.at is None:
-            self.at = cx.build.slot(self.size, "text")
-            for index, word in enumerate(self.words(cx)):
-                cx.build.store(self.at, index * 8, 8, word)
-        return self.at
+    def piece(self, cx: Context, place: Memory, at: int, size: int) -> Op:
+        return cx.build.const(int.from_bytes(self.data[at : at + size], "little"))
+
+    def memory(self, cx: Context) -> Memory:
+        place = stack(cx, self.size, "text")
+        for at, step in chunks(self.size, place):
+            cx.build.store(place.base, at, step, self.piece(cx, place, at, step))
+        return place
 
     def truth(self, cx: Context) -> bool:
-        return any(self.data)
+        return bool(self.text)
+
+    def branch_equal(self, cx: Context, other: Any, same: Block, different: Block) -> bool:
+        data = _encoded(other)
+        if data is not None:
+            cx.build.jump(same if data == self.text else different)
+        elif isinstance(other, ConstantText):
+            cx.build.jump(same if other.text == self.text else different)
+        else:
+            return isinstance(other, Bytes) and other.branch_equal(cx, self, same, different)
+        return True
 
 
-def copy_text(cx: Context, into: Op, size: int, value: Any, what: str) -> None:
-    """Write text, or an array of the kernel's, to `size` bytes at `into`."""
-    if isinstance(value, (str, bytes)):
-        data = value.encode() if isinstance(value, str) else value
-        if len(data) >= size:
-            raise cx.error(f"{what} holds at most {size - 1} bytes; {value!r} has {len(data)}")
-        value = ConstantText(data, size)
-    if isinstance(value, Text) and value.size == size:
-        if value.at is None and value.fill is not None:
-            value.fill(cx, into)
-            return
-        for index, word in enumerate(value.words(cx)):
-            cx.build.store(into, index * 8, 8, word)
-    elif isinstance(value, KernelMemory) and value.type.resolve().kind == "array":
+def _fitting(cx: Context, data: bytes, size: int, what: str) -> bytes:
+    if len(data) >= size:
+        raise cx.error(f"{what} holds at most {size - 1} bytes; {data!r} has {len(data)}")
+    return data
+
+
+def copy_text(cx: Context, into: Memory, size: int, value: Any, what: str) -> None:
+    """Write a text, or an array of the kernel's, to `size` bytes."""
+    data = _encoded(value)
+    if data is not None:
+        value = ConstantText(_fitting(cx, data, size, what), size)
+    have = value.size if isinstance(value, Text) else 0
+    if isinstance(value, KernelMemory) and value.type.resolve().kind == "array":
         have = value.type.resolve().size
-        if have > size:
-            raise cx.error(f"{what} holds {size} bytes, and {value.describe()} has {have}")
-        cx.read_kernel(into, have, value.address(cx))
+    if not have:
+        raise cx.error(f"{what} is a text of {size} bytes, and can't be set to {describe(value)}")
+    if have > size:
+        raise cx.error(f"{what} holds {size} bytes, and {value.describe()} has {have}")
+    if isinstance(value, KernelMemory):
+        cx.read_kernel(into.address(cx), have, value.address(cx))
+    elif value.place is None and value.fill is not None:
+        value.fill(cx, into.address(cx))
     else:
-        found = value.describe() if isinstance(value, Value) else repr(value)
-        raise cx.error(f"{what} is a text of {size} bytes, and can't be set to {found}")
+        _store(cx, into, value, have)
+    if have < size:
+        zero(cx, into.part(have, "[:]"), size - have)
+    into.wrote(cx)
+
+
+def copy_bytes(cx: Context, into: Memory, size: int, value: Any, what: str) -> None:
+    """Write bytes to `size` bytes."""
+    data = _encoded(value)
+    if data is not None:
+        value = ConstantText(data, len(data))
+    if not isinstance(value, Bytes):
+        raise cx.error(f"{what} is {size} bytes, and can't be set to {describe(value)}")
+    if value.size != size:
+        raise cx.error(f"{what} is {size} bytes, and {describe(value)} has {value.size}")
+    _store(cx, into, value, size)
+    into.wrote(cx)
+
+
+def _store(cx: Context, into: Memory, value: Bytes, size: int) -> None:
+    constant = isinstance(value, ConstantText)
+    source = into if constant else value.memory(cx)
+    for at, step in chunks(size, into, source):
+        cx.build.store(into.base, into.offset + at, step, value.piece(cx, source, at, step))

@@ -16,7 +16,18 @@ from pybpf.spec import Int
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["Condition", "Range", "Scalar", "Unrolled", "Value", "convert", "integer", "static", "unroll"]
+__all__ = [
+    "Condition",
+    "Range",
+    "Scalar",
+    "Unrolled",
+    "Value",
+    "convert",
+    "describe",
+    "integer",
+    "static",
+    "unroll",
+]
 
 
 class Condition(NamedTuple):
@@ -49,6 +60,10 @@ class Value:
         """The same, once it is known not to be null."""
         return self
 
+    def kept(self, cx: Context) -> Value:
+        """The same, as a variable keeps it: what is made anew at each use is made here."""
+        return self
+
     def truth(self, cx: Context) -> Condition | bool:
         raise cx.error(f"{self.describe()} is neither true nor false")
 
@@ -63,6 +78,9 @@ class Value:
 
     def set_item(self, cx: Context, key: Any, value: Any) -> None:
         raise cx.error(f"{self.describe()} can't be indexed")
+
+    def contains(self, cx: Context, key: Any) -> Condition | bool:
+        raise cx.error(f"`in` works on maps, not on {self.describe()}")
 
     def delete_item(self, cx: Context, key: Any) -> None:
         raise cx.error(f"nothing can be deleted from {self.describe()}")
@@ -115,6 +133,11 @@ class Unrolled:
         self.elements = elements
 
 
+def describe(value: Any) -> str:
+    """What a value is, in an error; one that is known at build time as Python writes it."""
+    return value.describe() if isinstance(value, Value) else repr(value)
+
+
 def integer(cx: Context, value: Any, layout: Int, what: str) -> Op:
     """`value` as an operation that fits `layout` without loss; `what` names the place it goes to."""
     if isinstance(value, bool):
@@ -134,8 +157,7 @@ def integer(cx: Context, value: Any, layout: Int, what: str) -> Op:
 
     if isinstance(value, KernelPointer) and layout.size == 8 and not layout.signed:
         return value.op
-    found = value.describe() if isinstance(value, Value) else repr(value)
-    raise cx.error(f"{what} is {_a(layout)}, and {found} is no number")
+    raise cx.error(f"{what} is {_a(layout)}, and {describe(value)} is no number")
 
 
 def convert(cx: Context, value: Any, layout: Int) -> Any:
@@ -144,11 +166,11 @@ def convert(cx: Context, value: Any, layout: Int) -> Any:
         raise cx.error("a comparison makes a bool; write value != 0")
     if isinstance(value, int):
         bits = int(value) & ((1 << layout.size * 8) - 1)
-        return bits - (1 << layout.size * 8) if bits > layout.maximum else bits
+        number = bits - (1 << layout.size * 8) if bits > layout.maximum else bits
+        return Scalar(cx.build.const(number), layout, max(0, number))
     op = value.parts[0] if isinstance(value, Value) and len(value.parts) == 1 else None
     if op is None:
-        found = value.describe() if isinstance(value, Value) else repr(value)
-        raise cx.error(f"{layout.name}(...) takes a number, not {found}")
+        raise cx.error(f"{layout.name}(...) takes a number, not {describe(value)}")
     if (
         isinstance(value, Scalar)
         and layout.minimum <= value.layout.minimum

@@ -1,6 +1,6 @@
 """What is to be made in a kernel, and for which kernel: pure data."""
 
-from pybpf.spec.layout import Array, CString, Field, Int, Layout, Pointer, Struct, align_up
+from pybpf.spec.layout import Array, CString, Field, Int, Layout, Pointer, Struct, Union, align_up
 from pybpf.spec.objects import (
     LICENSE,
     Attach,
@@ -30,6 +30,7 @@ __all__ = [
     "ProgramSpec",
     "Struct",
     "Target",
+    "Union",
     "align_up",
     "functions",
 ]

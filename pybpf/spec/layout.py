@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from construct import Construct
 
-__all__ = ["Array", "CString", "Field", "Int", "Layout", "Pointer", "Struct", "align_up"]
+__all__ = ["Array", "CString", "Field", "Int", "Layout", "Pointer", "Struct", "Union", "align_up"]
 
 _FORMATS = {(1, False): "B", (2, False): "H", (4, False): "I", (8, False): "Q"}
 _FORMATS.update({(size, True): code.lower() for (size, _), code in list(_FORMATS.items())})
@@ -118,7 +118,7 @@ class CString(Layout):
 
 
 class Array(Layout):
-    """`count` elements of one layout."""
+    """`count` elements of one layout. `Array[element, count]` makes one of an element that is a layout."""
 
     __slots__ = ("count", "element")
 
@@ -126,6 +126,9 @@ class Array(Layout):
         super().__init__(f"{element.name}[{count}]", element.size * count, element.align)
         self.element = element
         self.count = count
+
+    def __class_getitem__(cls, key: tuple[Layout, int]) -> Array:
+        return cls(*key)
 
     @property
     def format(self) -> str:
@@ -146,20 +149,29 @@ class Field(NamedTuple):
 
 
 class Struct(Layout):
-    """Members one after another, each at its own alignment, padded at the end as C pads."""
+    """Members one after another, each at its own alignment, padded at the end as C pads.
+
+    `packed`: without any padding, as `__attribute__((packed))` has it.
+    """
 
     __slots__ = ("_by_name", "fields")
 
-    def __init__(self, name: str, members: Iterable[tuple[str, Layout]]) -> None:
+    kind = "struct"
+
+    def __init__(self, name: str, members: Iterable[tuple[str, Layout]], *, packed: bool = False) -> None:
         fields = []
         size, align = 0, 1
         for member, layout in members:
-            offset = align_up(size, layout.align)
+            own = 1 if packed else layout.align
+            offset = align_up(size, own)
             fields.append(Field(member, layout, offset))
-            size, align = offset + layout.size, max(align, layout.align)
+            size, align = offset + layout.size, max(align, own)
         super().__init__(name, align_up(size, align), align)
+        self._set(fields)
+
+    def _set(self, fields: Iterable[Field]) -> None:
         self.fields = tuple(fields)
-        self._by_name = {field.name: field for field in fields}
+        self._by_name = {field.name: field for field in self.fields}
 
     def field(self, name: str) -> Field | None:
         """The member of that name, or None."""
@@ -171,7 +183,7 @@ class Struct(Layout):
         for field in self.fields:
             if field.offset > end:
                 yield end, field.offset - end
-            end = field.offset + field.layout.size
+            end = max(end, field.offset + field.layout.size)
         if self.size > end:
             yield end, self.size - end
 
@@ -206,3 +218,31 @@ class Struct(Layout):
         if self.size > end:
             members.append(construct.Padding(self.size - end))
         return construct.Struct(*members)
+
+
+class Union(Struct):
+    """Members that share one place. As a leaf of a struct it is its raw bytes."""
+
+    __slots__ = ()
+
+    kind = "union"
+
+    def __init__(self, name: str, members: Iterable[tuple[str, Layout]]) -> None:
+        fields = [Field(member, layout, 0) for member, layout in members]
+        align = max((field.layout.align for field in fields), default=1)
+        size = max((field.layout.size for field in fields), default=0)
+        Layout.__init__(self, name, align_up(size, align), align)
+        self._set(fields)
+
+    def leaves(self, prefix: str = "", base: int = 0) -> Iterator[Field]:
+        yield Field(prefix.rstrip("."), self, base)
+
+    @property
+    def format(self) -> str:
+        return f"{self.size}s"
+
+    def construct(self) -> Construct[Any, Any]:
+        import construct
+
+        members = [name / layout.construct() for name, layout, _ in self.fields]
+        return construct.FixedSized(self.size, construct.Union(0, *members))

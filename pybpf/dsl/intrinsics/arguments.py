@@ -10,9 +10,10 @@ from pybpf.dsl.intrinsics.intrinsic import found
 from pybpf.dsl.intrinsics.memory import constant, memory
 from pybpf.dsl.intrinsics.prototype import Parameter, struct_of
 from pybpf.dsl.kernel import KernelMemory, KernelPointer
-from pybpf.dsl.records import RecordPlace, RecordValue, store_layout
+from pybpf.dsl.maps import Map
+from pybpf.dsl.places import RecordPlace, place_of
+from pybpf.dsl.records import RecordValue
 from pybpf.dsl.subprograms import Subprogram
-from pybpf.dsl.text import Text
 from pybpf.dsl.types import u64
 from pybpf.dsl.values import Scalar, integer
 from pybpf.errors import LoweringError
@@ -115,11 +116,10 @@ def _text(call: Call, parameter: Parameter, value: Any) -> Op:
 
 
 def _map(call: Call, parameter: Parameter, value: Any) -> Op:
-    declared = getattr(value, "declared", None)
-    if declared is None:
+    if not isinstance(value, Map):
         raise call.error(parameter, "a map", value)
     call.map = value
-    return call.cx.build.map(str(declared.name))
+    return value.op(call.cx)
 
 
 def _key(call: Call, parameter: Parameter, value: Any) -> Op:
@@ -132,16 +132,10 @@ def _value(call: Call, parameter: Parameter, value: Any) -> Op:
 
 def _part_of_map(call: Call, part: str, value: Any) -> Op:
     """A key or value of the map, in memory."""
-    declared = getattr(call.map, "declared", None)
-    layout: Layout | None = getattr(declared, part, None)
+    layout: Layout | None = getattr(call.map, part, None)
     if layout is None:
         raise call.cx.error(f"{found(call.map)} has no {part} that {call.helper} could take")
-    lies = memory(call.cx, value) if isinstance(value, (RecordPlace, Text)) else None
-    if lies is not None and getattr(value, "layout", layout) is layout and lies.size == layout.size:
-        return lies.address
-    slot = call.cx.build.slot(layout.size, part)
-    store_layout(call.cx, slot, 0, layout, value, f"the {part} of {getattr(declared, 'name', '')}")
-    return slot
+    return place_of(call.cx, layout, value, f"the {part} of {call.map.name}").address(call.cx)
 
 
 def _kernel(call: Call, parameter: Parameter, value: Any) -> Op:
@@ -179,8 +173,8 @@ def _trusted(call: Call, parameter: Parameter, value: Any) -> Op:
 
 def _own(call: Call, parameter: Parameter, value: Any) -> Op:
     wanted = struct_of(parameter.type)
-    if isinstance(value, RecordPlace) and not value.nullable and value.layout.name == wanted:
-        return value.address(call.cx)
+    if isinstance(value, RecordPlace) and value.layout.name == wanted:
+        return value.place.address(call.cx)
     raise call.error(parameter, f"a {wanted} in the value of a map", value)
 
 

@@ -12,7 +12,9 @@ from pybpf.dsl.intrinsics.facts import callers, check_caller, since
 from pybpf.dsl.intrinsics.intrinsic import bind
 from pybpf.dsl.intrinsics.prototype import INTEGERS, Prototype, prototype
 from pybpf.dsl.kernel import DIRECT, KERNEL, KernelPointer, pointer
-from pybpf.dsl.records import RecordPlace
+from pybpf.dsl.maybe import Maybe
+from pybpf.dsl.memory import Memory
+from pybpf.dsl.places import RecordPlace
 from pybpf.dsl.values import Scalar, Value
 from pybpf.spec import Struct
 
@@ -101,7 +103,7 @@ class Helper(Value):
         call = Call(cx, self.name)
         operands = self._operands(call, given)
         if known.name in _ELEMENTS and not isinstance(call.map.value, Struct):
-            raise cx.error(f"{self.name} needs a map of records; {call.map.declared.name} is none")
+            raise cx.error(f"{self.name} needs a map of records; {call.map.name} is none")
         helper = cx.helper(self.name, _BEFORE[known.name]) if known.name in _BEFORE else self.name
         return self._result(call, given, cx.build.call(helper, *operands))
 
@@ -126,7 +128,8 @@ class Helper(Value):
         if known.result in INTEGERS:
             return Scalar(result, INTEGERS[known.result])
         if known.name in _ELEMENTS:
-            return RecordPlace(result, call.map.value, nullable=_ELEMENTS[known.name])
+            element = RecordPlace(call.map.value, Memory(result))
+            return Maybe(element, result) if _ELEMENTS[known.name] else element
         declaration = known.result
         if known.name in ("bpf_per_cpu_ptr", "bpf_this_cpu_ptr"):
             declaration = given["percpu_ptr"].type.declaration

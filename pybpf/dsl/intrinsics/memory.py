@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pybpf.codegen.ir import Op
-from pybpf.dsl.records import RecordPlace, RecordValue
-from pybpf.dsl.subprograms import place
-from pybpf.dsl.text import Text
+from pybpf.dsl.maybe import Maybe
+from pybpf.dsl.places import ArrayPlace, place_of
+from pybpf.dsl.records import AnyRecord
+from pybpf.dsl.text import Bytes
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
@@ -24,12 +25,11 @@ class Memory(NamedTuple):
 
 def memory(cx: Context, value: Any) -> Memory | None:
     """The memory that a value lies in; None when it has none. A record that was made is put on the stack."""
-    if isinstance(value, (RecordPlace, RecordValue)):
-        if value.nullable:
-            raise cx.error(f"this is {value.describe()}: check it first, as in `if not ...: return`")
-        record = place(cx, value)
-        return Memory(record.address(cx), record.layout.size)
-    if isinstance(value, Text):
+    if isinstance(value, Maybe):
+        raise cx.error(f"this is {value.describe()}: check it first, as in `if not ...: return`")
+    if isinstance(value, (AnyRecord, ArrayPlace)):
+        return Memory(place_of(cx, value.layout, value, "record").address(cx), value.layout.size)
+    if isinstance(value, Bytes):
         return Memory(value.address(cx), value.size)
     if isinstance(value, (str, bytes)):
         return constant(cx, value.encode() if isinstance(value, str) else value)

@@ -10,11 +10,11 @@ from pybpf.codegen.ir import Block
 from pybpf.dsl.decorators import Func, Probe
 from pybpf.dsl.lower.base import Lowerer
 from pybpf.dsl.lower.builtins import BUILTINS
+from pybpf.dsl.places import make
 from pybpf.dsl.record import Record
-from pybpf.dsl.records import RecordValue
 from pybpf.dsl.values import Value, convert, static
 from pybpf.errors import BpfError
-from pybpf.spec import Int, Struct
+from pybpf.spec import Int, Layout
 
 __all__ = ["Calls"]
 
@@ -38,21 +38,14 @@ class Calls(Lowerer):
         if isinstance(callee, Value):
             return callee.call(self.cx, args, keywords)
         if isinstance(callee, type) and issubclass(callee, Record):
-            return self._record(callee.layout, args, keywords)
+            return make(self.cx, callee.layout, args, keywords)
         if isinstance(callee, Int):
             if keywords or len(args) != 1:
                 raise self.cx.error(f"{callee.name}(...) takes one number", node)
             return convert(self.cx, args[0], callee)
+        if isinstance(callee, Layout):
+            return make(self.cx, callee, args, keywords)
         return self._at_build_time(callee, args, keywords, node)
-
-    def _record(self, layout: Struct, args: list[Any], keywords: dict[str, Any]) -> RecordValue:
-        if len(args) > len(layout.fields):
-            raise self.cx.error(f"{layout.name} has {len(layout.fields)} members, not {len(args)}")
-        values = {field.name: arg for field, arg in zip(layout.fields, args)}
-        twice = [name for name in keywords if name in values]
-        if twice:
-            raise self.cx.error(f"{layout.name}.{twice[0]} is given twice")
-        return RecordValue.make(self.cx, layout, {**values, **keywords})
 
     def _inline(
         self,

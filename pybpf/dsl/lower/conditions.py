@@ -10,6 +10,7 @@ from pybpf.codegen.ir import Block
 from pybpf.dsl.decorators import Func
 from pybpf.dsl.lower.base import Lowerer
 from pybpf.dsl.lower.operators import comparison, static_comparison
+from pybpf.dsl.maybe import Maybe
 from pybpf.dsl.values import Condition, Value
 
 __all__ = ["Conditions", "null_checks"]
@@ -109,8 +110,12 @@ class Conditions(Lowerer):
         if not isinstance(left, Value) and not isinstance(right, Value):
             return self.go(static_comparison(op, left, right), then, otherwise)
         if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, Value):
-            found = right.item(self.cx, left).truth(self.cx)
+            found = right.contains(self.cx, left)
             return self.go(found, *((then, otherwise) if isinstance(op, ast.In) else (otherwise, then)))
+        maybe = left if right is None else right
+        if isinstance(maybe, Maybe) and (left is None or right is None):
+            there = isinstance(op, (ast.IsNot, ast.NotEq))
+            return self.go(maybe.present(self.cx), *((then, otherwise) if there else (otherwise, then)))
         if isinstance(op, (ast.Eq, ast.NotEq)):
             same, different = (then, otherwise) if isinstance(op, ast.Eq) else (otherwise, then)
             whole, other = (left, right) if isinstance(left, Value) else (right, left)

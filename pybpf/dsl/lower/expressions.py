@@ -125,6 +125,10 @@ class Expressions(Lowerer):
     def _list(self, node: ast.List) -> Any:
         return [self.value(element) for element in node.elts]
 
+    def _slice(self, node: ast.Slice) -> slice:
+        ends = (node.lower, node.upper, node.step)
+        return slice(*(None if end is None else self.value(end) for end in ends))
+
     def _call(self, node: ast.Call) -> Any:
         return self.call(node)
 

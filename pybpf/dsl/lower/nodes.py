@@ -9,8 +9,9 @@ __all__ = ["HANDLED", "REJECTED", "rejected"]
 _HANDLED = """
     Add And AnnAssign Assert Assign Attribute AugAssign BinOp BitAnd BitOr BitXor BoolOp Call Compare Constant
     Delete Div Eq Expr FloorDiv For FunctionDef Gt GtE If IfExp In Invert Is IsNot LShift List Load Lt LtE Mod
-    Mult Name NamedExpr Not NotEq NotIn Or Pass Pow RShift Return Store Sub Subscript Tuple UAdd USub UnaryOp
-    Break Continue Del MatMult Match MatchOr MatchSingleton MatchValue While arg arguments keyword match_case
+    Mult Name NamedExpr Not NotEq NotIn Or Pass Pow RShift Return Slice Store Sub Subscript Tuple UAdd USub
+    Break Continue Del MatMult Match MatchOr MatchSingleton MatchValue UnaryOp While arg arguments
+    keyword match_case
 """
 HANDLED = frozenset(_HANDLED.split())
 
@@ -37,7 +38,6 @@ REJECTED = {
     "Raise": "a probe has no exceptions; return instead",
     "Set": "a set can't be made in a probe; make it in the module",
     "SetComp": "a comprehension can't be lowered; compute it in the module",
-    "Slice": "slices are not supported",
     "Starred": "* is not supported in a probe; write the arguments out",
     "TemplateStr": "a probe can't format text; send the values and format them in user space",
     "Try": "a probe has no exceptions; test the value that a helper returns",

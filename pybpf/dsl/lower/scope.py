@@ -80,6 +80,7 @@ class Scope:
         if static(value):
             self.names[name] = _Constant(value, place)
             return
+        value = value.kept(self.cx)
         locals_ = tuple(self._local(name, index) for index in range(len(value.parts)))
         for local, part in zip(locals_, value.parts):
             self.cx.build.set(local, part)

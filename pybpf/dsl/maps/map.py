@@ -1,0 +1,65 @@
+"""What all maps have in common: a declared map is also what a probe works with."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pybpf.codegen.ir import Op
+from pybpf.dsl.method import Methods
+from pybpf.dsl.values import Value
+from pybpf.spec import Layout, MapSpec
+
+if TYPE_CHECKING:
+    from pybpf.dsl.context import Context
+
+__all__ = ["Map"]
+
+
+class Map(Methods):
+    """Base of all declared maps; `name` is the kernel's, where at most 15 characters are kept.
+
+    `type` is the `BPF_MAP_TYPE_*`, `flags` are `BPF_F_*` of its creation. `handle` is the map's address where
+    only the kernel knows which map it is: one that was found in a map of maps.
+    """
+
+    type: int
+
+    def __init__(self, name: str, flags: int = 0) -> None:
+        self.name = name
+        self.flags = flags
+        self.handle: Op | None = None
+
+    def specs(self, buffer: str) -> list[MapSpec]:
+        """The maps to be made; `buffer` (`ringbuf`, `perf`) is how events are sent."""
+        raise NotImplementedError
+
+    def spec(self, key: Layout | None, value: Layout | None, max_entries: int) -> list[MapSpec]:
+        """The one map to be made, of this key and value."""
+        key_size, value_size = (layout.size if layout else 0 for layout in (key, value))
+        return [MapSpec(self.name, self.type, key_size, value_size, max_entries, self.flags, key, value)]
+
+    def describe(self) -> str:
+        return f"the map {self.name}"
+
+    @property
+    def parts(self) -> tuple[Op, ...]:  # type: ignore[override]
+        return () if self.handle is None else (self.handle,)
+
+    def rebuild(self, parts: Sequence[Op]) -> Value:
+        return self.at(parts[0]) if parts else self
+
+    def at(self, handle: Op) -> Map:
+        """A map like this one that the kernel found."""
+        made = copy.copy(self)
+        made.handle = handle
+        return made
+
+    def op(self, cx: Context) -> Op:
+        """The map as an argument of a helper."""
+        return self.handle or cx.build.map(self.name)
+
+    def only(self, cx: Context, what: str, cure: str) -> Any:
+        """What a map of this type can't do."""
+        return cx.error(f"{self.describe()} {what}; {cure}")
