@@ -11,7 +11,7 @@ from typing import Any
 
 from pybpf import events, features
 from pybpf.dsl import lower
-from pybpf.gadget.attach import attach_all
+from pybpf.gadget.attach import Attachments
 from pybpf.gadget.filters import mntns_filter_map
 from pybpf.gadget.programs import Program
 from pybpf.load import load
@@ -46,17 +46,23 @@ class Session:
         assert declared is not None
         self.layout: Struct = declared.layout
         self.shown = 0
-        self.attached: list[str] = []
-        self._links = contextlib.ExitStack()
+        spec = host_spec(program, values, buffer)
+        # Before anything is loaded, which takes the most time.
+        self._attachments = Attachments(spec, strict=strict, warn=warn)
         with contextlib.ExitStack() as owned:
-            loaded = owned.enter_context(load(host_spec(program, values, buffer)))
+            loaded = owned.enter_context(load(self._attachments.needed(spec)))
             if values.get("mntns"):
                 loaded.maps[mntns_filter_map.name][values["mntns"]] = 1
             self._heap = loaded.maps[declared.heap]
             self._reader = owned.enter_context(events.open_reader(loaded.maps[declared.name]))
-            owned.enter_context(self._links)
-            self.attached = attach_all(loaded, self._links, strict=strict, warn=warn)
+            owned.callback(self._attachments.close)
+            self._attachments.attach(loaded)
             self._owned = owned.pop_all()
+
+    @property
+    def attached(self) -> list[str]:
+        """The kernel functions that are traced."""
+        return self._attachments.attached
 
     @property
     def lost(self) -> int:
@@ -94,7 +100,7 @@ class Session:
 
     def detach(self) -> None:
         """Take the probes off the kernel's functions; events that were sent before can still be read."""
-        self._links.close()
+        self._attachments.close()
 
     def close(self) -> None:
         """End all: probes, buffer, programs, maps."""

@@ -1,0 +1,153 @@
+"""What is attached when functions are missing or refuse; the kernel itself is played."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pybpf.errors import LoadError, SyscallError
+from pybpf.gadget import attach as module
+from pybpf.gadget.attach import Attachments
+from pybpf.link import Missing, Resolved
+from pybpf.spec import Attach, Function, ObjectSpec, ProgramSpec, functions
+
+
+class Kernel:
+    """Knows some functions, of which some can't be probed; writes down what is attached and detached."""
+
+    def __init__(self, names: str, refused: str = "") -> None:
+        self.names = names.split()
+        self.refused = refused.split()
+        self.log: list[str] = []
+
+    def resolve(self, wanted: Any) -> Resolved:
+        wanted = tuple(wanted)
+        found = [next((name for name in each.names if name in self.names), None) for each in wanted]
+        missing = [
+            Missing(each.names[0], "it is not there")
+            for each, name in zip(wanted, found)
+            if name is None and not each.optional
+        ]
+        return Resolved(tuple(filter(None, found)), tuple(missing))
+
+    def attach(self, kind: str, program: int, symbol: str) -> Any:
+        if f"{kind}:{symbol}" in self.refused:
+            raise LoadError(f"{kind} {symbol}: it can't be probed", symbol)
+        if "EPERM" in self.refused:
+            raise SyscallError("perf_event_open", 1, "be root")
+        self.log.append(f"+{kind}:{symbol}")
+        return _Link(self.log, f"-{kind}:{symbol}")
+
+
+class _Link:
+    def __init__(self, log: list[str], line: str) -> None:
+        self.log, self.line = log, line
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *error: object) -> None:
+        self.log.append(self.line)
+
+
+def an_object(*where: str) -> ObjectSpec:
+    programs = []
+    for number, text in enumerate(where):
+        for kind in ("kprobe", "kretprobe"):
+            programs.append(ProgramSpec(f"p{number}_{kind}", 2, (), Attach(kind, functions(text))))
+    return ObjectSpec("test", tuple(programs), ())
+
+
+def loaded(spec: ObjectSpec) -> Any:
+    programs = {each.name: SimpleNamespace(spec=each, fileno=lambda: 0) for each in spec.programs}
+    return SimpleNamespace(programs=programs)
+
+
+@pytest.fixture(autouse=True)
+def _kprobes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.features, "require", lambda feature: None)
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, kernel: Kernel, spec: ObjectSpec, strict: bool = False
+) -> tuple[list[str], list[str], Attachments]:
+    monkeypatch.setattr(module, "resolve", kernel.resolve)
+    monkeypatch.setattr(module, "attach", kernel.attach)
+    warnings: list[str] = []
+    attachments = Attachments(spec, strict=strict, warn=warnings.append)
+    needed = attachments.needed(spec)
+    attachments.attach(loaded(needed))
+    return [program.name for program in needed.programs], warnings, attachments
+
+
+def test_exit_before_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel("a b2")
+    programs, warnings, attachments = run(monkeypatch, kernel, an_object("a", "b1|b2", "c?"))
+    assert programs == ["p0_kprobe", "p0_kretprobe", "p1_kprobe", "p1_kretprobe"]
+    assert (warnings, attachments.attached) == ([], ["a", "b2"])
+    assert kernel.log == ["+kretprobe:a", "+kprobe:a", "+kretprobe:b2", "+kprobe:b2"]
+    kernel.log.clear()
+    attachments.close()
+    assert kernel.log == ["-kprobe:b2", "-kretprobe:b2", "-kprobe:a", "-kretprobe:a"]
+
+
+def test_two_functions_of_one_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel("a1 a2")
+    _, _, attachments = run(monkeypatch, kernel, an_object("a1,a2?"))
+    assert attachments.attached == ["a1", "a2"]
+
+
+def test_one_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    programs, warnings, attachments = run(monkeypatch, Kernel("a"), an_object("a", "b"))
+    assert programs == ["p0_kprobe", "p0_kretprobe"]
+    assert warnings == ["b is not traced: it is not there"]
+    assert attachments.attached == ["a"]
+
+
+def test_one_is_missing_when_strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel("a")
+    with pytest.raises(LoadError) as raised:
+        run(monkeypatch, kernel, an_object("a", "b"), strict=True)
+    assert str(raised.value) == "not all of the functions can be traced: b: it is not there"
+    assert kernel.log == []
+
+
+def test_all_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(LoadError) as raised:
+        run(monkeypatch, Kernel(""), an_object("a", "b"))
+    assert str(raised.value) == "none of the functions can be traced: a, b: it is not there"
+
+
+def test_an_entry_that_is_refused_takes_its_exit_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel("a b", refused="kprobe:a")
+    _, warnings, attachments = run(monkeypatch, kernel, an_object("a", "b"))
+    assert kernel.log == ["+kretprobe:a", "-kretprobe:a", "+kretprobe:b", "+kprobe:b"]
+    assert warnings == ["a is not traced: kprobe a: it can't be probed"]
+    assert attachments.attached == ["b"]
+
+
+def test_all_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel("a", refused="kretprobe:a")
+    with pytest.raises(LoadError, match=r"^none of the functions can be traced: a: kretprobe a: it can't"):
+        run(monkeypatch, kernel, an_object("a"))
+
+
+def test_what_no_other_function_would_help_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SyscallError, match="be root"):
+        run(monkeypatch, Kernel("a b", refused="EPERM"), an_object("a", "b"))
+
+
+def test_functions_are_found_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's symbols are a long text: it is searched once."""
+    asked: list[tuple[Function, ...]] = []
+    kernel = Kernel("a b")
+    resolve = kernel.resolve
+
+    def counted(wanted: Any) -> Resolved:
+        asked.append(tuple(wanted))
+        return resolve(asked[-1])
+
+    monkeypatch.setattr(kernel, "resolve", counted)
+    run(monkeypatch, kernel, an_object("a", "b"))
+    assert asked == [(Function(("a",)), Function(("b",)))]
