@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+from pybpf.errors import UsageError
 from pybpf.spec import CString, Int, Layout, Struct
 
 __all__ = ["Codec"]
@@ -22,11 +23,14 @@ class Codec:
         self._struct = struct.Struct("<" + (layout.format if layout else f"{size}s"))
 
     def pack(self, value: Any) -> bytes:
-        """Bytes of `value`; ValueError or struct.error when it doesn't fit."""
+        """Bytes of `value`; UsageError when it doesn't fit."""
         if isinstance(self._layout, (Int, Struct)):
-            return self._struct.pack(*value) if self._flat else self._struct.pack(value)
+            try:
+                return self._struct.pack(*value) if self._flat else self._struct.pack(value)
+            except struct.error as error:
+                raise UsageError(f"{value!r} is no {self._layout.name}: {error}") from None
         if len(value) > self.size or (len(value) < self.size and not isinstance(self._layout, CString)):
-            raise ValueError(f"{len(value)} bytes, expected {self.size}")
+            raise UsageError(f"{len(value)} bytes, expected {self.size}")
         return self._struct.pack(value)
 
     def unpack(self, data: bytes) -> Any:
