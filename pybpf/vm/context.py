@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pybpf.errors import UsageError
 from pybpf.spec import ARCHITECTURES
 from pybpf.vm.errors import Fault
+from pybpf.vm.memory import Region
 
 if TYPE_CHECKING:
     from pybpf.vm.machine import Machine
@@ -24,22 +25,20 @@ _ARGUMENT_ARRAYS = {*DIRECT, "raw_tracepoint"}
 _LINK, _NETWORK, _ETHERNET = -0x20_0000, -0x10_0000, 14
 
 
-def of_call(machine: Machine, kind: str, arguments: Sequence[int], result: int) -> int:
-    """The address of the context of a probe on a function that is called like this, or returns."""
+def of_call(machine: Machine, kind: str, arguments: Sequence[int], result: int) -> Region:
+    """The context of a probe on a function that is called like this, or returns."""
     if kind in _ARGUMENT_ARRAYS:
         numbers = [*arguments, result] if kind in ("fexit", "fmod_ret") else arguments
         data = struct.pack(f"<{len(numbers)}Q", *numbers)
-        return machine.memory.map(bytearray(data), "the arguments", writable=False).address
+        return machine.memory.map(bytearray(data), "the arguments", writable=False)
     arch = ARCHITECTURES["x86_64"]
     if len(arguments) > len(arch.arguments):
         raise UsageError(f"{len(arguments)} arguments: only {len(arch.arguments)} are in registers")
     registers = dict(zip(arch.arguments, arguments))
     registers[arch.result] = result
-    made = machine.kernel.new("struct pt_regs", **registers)
-    region = machine.memory.find(made.address)
-    assert region is not None
+    region = machine.kernel.new("struct pt_regs", **registers).region
     machine.memory.protect(region)
-    return made.address
+    return region
 
 
 def packet_load(packet: bytearray | None, offset: int, size: int) -> int | None:
@@ -81,10 +80,10 @@ class _PacketContext:
             raise Fault(f"{size} bytes at offset {offset}: the context has {len(self._data)}")
 
 
-def of_packet(machine: Machine, packet: bytes, *, xdp: bool) -> int:
-    """The address of the context for `packet`, which becomes the machine's."""
-    machine.packet = bytearray(packet)
-    start = machine.memory.map(machine.packet, "the packet").address
+def of_packet(machine: Machine, packet: bytes, *, xdp: bool) -> tuple[Region, Region]:
+    """The context for `packet`, and the packet itself."""
+    put = machine.memory.map(bytearray(packet), "the packet")
+    start = put.address
     end = start + len(packet)
     if xdp:
         data, pointers = bytearray(24), {0: start, 4: end, 8: start}
@@ -92,4 +91,4 @@ def of_packet(machine: Machine, packet: bytes, *, xdp: bool) -> int:
         data, pointers = bytearray(192), {76: start, 80: end, 140: start}
         data[0:4] = len(packet).to_bytes(4, "little")
         data[16:20] = packet[12:14].ljust(4, b"\0")  # protocol, in network byte order
-    return machine.memory.map(data, "the context", fields=_PacketContext(data, pointers)).address
+    return machine.memory.map(data, "the context", fields=_PacketContext(data, pointers)), put

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 __all__ = ["Fault", "VmError"]
 
 
-class Fault(Exception):
+class Fault(BpfError, RuntimeError):
     """What went wrong, raised where neither the instruction nor the registers are known.
 
-    Helpers that a test writes may raise it; the machine turns it into a `VmError`.
+    Helpers that a test writes may raise it too: the machine turns it into a `VmError`.
     """
 
 

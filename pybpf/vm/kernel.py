@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pybpf.errors import UsageError
-from pybpf.vm.memory import USER, Memory
+from pybpf.vm.memory import USER, Memory, Region
 
 if TYPE_CHECKING:
     from pybpf.btf import Btf, Field, Type
@@ -23,12 +23,17 @@ UNREADABLE = 0xDEAD_0000_0000_0000
 
 
 class Object:
-    """A variable of the kernel: `address`, and fields by `get` and `set`."""
+    """A variable of the kernel, or a part of one: `address`, and fields by `get` and `set`."""
 
     def __init__(self, kernel: Kernel, type: Type, address: int) -> None:
         self._kernel = kernel
         self.type = type
         self.address = address
+
+    @property
+    def region(self) -> Region:
+        """The memory that it lies in."""
+        return self._kernel.memory.regions[self.address >> 32]
 
     def __index__(self) -> int:
         return self.address

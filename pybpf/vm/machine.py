@@ -133,8 +133,16 @@ class Machine:
         Raises `VmError`.
         """
         if isinstance(context, bytes):
-            context = self.memory.map(bytearray(context), "the context").address
+            return self._run_on(name, self.memory.map(bytearray(context), "the context"))
         return self.execute(self.program(name), context.__index__())
+
+    def _run_on(self, name: str, *regions: Region) -> int:
+        """Run a program on the first of `regions`, all of which are gone afterwards."""
+        try:
+            return self.execute(self.program(name), regions[0].address)
+        finally:
+            for region in regions:
+                self.memory.unmap(region)
 
     def call(self, name: str, *arguments: int | Object | None, returns: int | Object | None = 0) -> int:
         """Run a probe as if its function was called with `arguments`, or had returned `returns`."""
@@ -142,16 +150,17 @@ class Machine:
         numbers = [
             0 if value is None else value.__index__() & (1 << 64) - 1 for value in (*arguments, returns)
         ]
-        return self.run(name, context.of_call(self, program.kind, numbers[:-1], numbers[-1]))
+        return self._run_on(name, context.of_call(self, program.kind, numbers[:-1], numbers[-1]))
 
     def receive(self, name: str, packet: bytes) -> tuple[int, bytes]:
         """Run a program on a packet, with `struct __sk_buff` (or for XDP `struct xdp_md`) as its context.
 
         r0, and the packet as it is afterwards.
         """
-        made = context.of_packet(self, packet, xdp=self.program(name).kind == "xdp")
+        regions = context.of_packet(self, packet, xdp=self.program(name).kind == "xdp")
+        self.packet = regions[1].data
         try:
-            return self.run(name, made), bytes(self.packet or b"")
+            return self._run_on(name, *regions), bytes(self.packet)
         finally:
             self.packet = None
 
@@ -195,8 +204,9 @@ class Machine:
         return frame
 
     def leave(self) -> None:
-        """The frame of the function that ends is no longer there."""
+        """The frame of the function that ends: nothing in it can be read any more."""
         self._depth -= 1
+        self._frames[self._depth][1][:] = _NOTHING
 
     def packet_load(self, offset: int, size: int) -> int | None:
         """The big-endian number in the packet, for legacy packet access; None when it is too short."""

@@ -108,10 +108,6 @@ class Memory:
         region.writable = False
         self._writable.pop(region.address >> 32, None)
 
-    def find(self, address: int) -> Region | None:
-        """The region that `address` points into or behind."""
-        return self.regions.get(address >> 32)
-
     def is_mapped(self, address: int, user: bool) -> bool:
         """Does a read there succeed, or else fault?"""
         return address >> 32 in self.regions and user == (address < KERNEL << 32)
