@@ -15,9 +15,6 @@ __all__ = ["PAGE", "Pages", "Poller", "fence"]
 
 PAGE = mmap.PAGESIZE
 
-_lock = threading.Lock()
-_lock.acquire()
-
 
 def fence() -> None:
     """No load after this is done before a load ahead of it, nor a store after it before a load ahead of it.
@@ -25,10 +22,12 @@ def fence() -> None:
     x86 keeps that order by itself. aarch64 doesn't, and Python has no barrier; but a lock's release is a
     store-release and its acquiring a load-acquire (both in glibc's semaphores and in CPython's own locks),
     and the architecture orders all before a store-release ahead of all after a later load-acquire
-    (Arm ARM, B2.3, "barrier-ordered-before").
+    (Arm ARM, B2.3, "barrier-ordered-before"). The lock is a new one, since another thread may be here too.
     """
-    _lock.release()
-    _lock.acquire()
+    lock = threading.Lock()
+    lock.acquire()
+    lock.release()
+    lock.acquire()
 
 
 class Pages:
