@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pybpf.asm import KernelFunctionRef, SubprogramRef
 from pybpf.codegen.fold import compare, fold_alu, identity
-from pybpf.codegen.ir import FREE, U64, Block, Function, Local, Op, Slot
+from pybpf.codegen.ir import FREE, U64, Block, Callee, Function, Local, Op, Slot
 from pybpf.source import Location
 
 __all__ = ["Builder"]
@@ -82,8 +81,8 @@ class Builder:
     def atomic(self, name: str, base: Op, offset: int, size: int, value: Op) -> None:
         self.emit("atomic", (base, value), name, size, offset)
 
-    def call(self, callee: str | SubprogramRef | KernelFunctionRef, *args: Op) -> Op:
-        """Call a helper by its name, or a subprogram or kernel function by a reference."""
+    def call(self, callee: Callee, *args: Op) -> Op:
+        """Call a helper, a subprogram or a kernel function, or run statements that do as a helper does."""
         return self.emit("call", args, callee)
 
     def function_address(self, name: str) -> Op:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pybpf.asm import KernelFunctionRef, Statement, SubprogramRef, ops
 from pybpf.asm.ops import R0, R10, Reg
 from pybpf.codegen.fold import COMMUTATIVE
-from pybpf.codegen.ir import FREE, INVERSE, Block, Function, Op, signed
+from pybpf.codegen.ir import FREE, INVERSE, Block, Callee, Function, Op, signed
 from pybpf.codegen.select import fits_imm32
 from pybpf.source import Location
 
@@ -124,7 +124,8 @@ class _Emitter:
             self.add(ops.atomic(op.attr, op.size, *self._memory(op), self.reg(op.args[1])))
         elif op.kind == "call":
             self._parallel([(Reg(number), arg) for number, arg in enumerate(op.args, 1)])
-            self.add(_call(op.attr))
+            for statement in _call(op.attr):
+                self.add(statement)
             if op in self.registers and self.reg(op) != R0:
                 self.add(ops.mov64(self.reg(op), R0))
         elif op.kind == "zext":
@@ -238,9 +239,11 @@ class _Emitter:
         return self.names[block]
 
 
-def _call(callee: str | SubprogramRef | KernelFunctionRef) -> Statement:
+def _call(callee: Callee) -> tuple[Statement, ...]:
+    if isinstance(callee, (str, int)):
+        return (ops.call(callee),)
     if isinstance(callee, SubprogramRef):
-        return ops.call_subprogram(callee.name)
+        return (ops.call_subprogram(callee.name),)
     if isinstance(callee, KernelFunctionRef):
-        return ops.call_kernel_function(callee.name)
-    return ops.call(callee)
+        return (ops.call_kernel_function(callee.name),)
+    return callee

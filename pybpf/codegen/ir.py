@@ -20,7 +20,7 @@ value is 64 bits in a register: narrower unsigned ones zero-extended, signed one
 | `atomic` | base, value | attr: operation; size, offset |
 | `kread` | base | a field of kernel memory: size, offset; attr: True when signed |
 | `begin` | | attr: a Slot, whose content doesn't matter before this |
-| `call` | up to five | attr: a helper's name, or the reference to a subprogram or kernel function |
+| `call` | up to five | attr: the Callee |
 | `jump` | | targets: one block |
 | `branch` | a, b | attr: condition; size: of the operands; targets: when true, when false |
 | `exit` | value | |
@@ -31,8 +31,9 @@ The first four of them are *free*: they stand in no block, since each use can ma
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Union
 
+from pybpf.asm import KernelFunctionRef, Statement, SubprogramRef
 from pybpf.source import Location
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "TERMINATORS",
     "U64",
     "Block",
+    "Callee",
     "Function",
     "Local",
     "Op",
@@ -49,6 +51,9 @@ __all__ = [
     "signed",
 ]
 
+# A helper by its name or number, a subprogram or kernel function, or statements that do as a helper does:
+# they get arguments in r1 to r5, which they may change, and leave a result in r0.
+Callee = Union[str, int, SubprogramRef, KernelFunctionRef, "tuple[Statement, ...]"]
 U64 = (1 << 64) - 1
 TERMINATORS = frozenset({"jump", "branch", "exit"})
 # Operations that give no value.
@@ -201,7 +206,7 @@ def _text(op: Op, names: dict[Op, str]) -> str:
     if op.kind in ("load", "store", "kread", "atomic", "zext", "sext", "alu", "branch"):
         words[0] += str(op.size * 8)
     if op.kind in ("call", "atomic", "branch"):
-        words.append(getattr(op.attr, "name", op.attr))
+        words.append(getattr(op.attr, "name", "asm" if isinstance(op.attr, tuple) else str(op.attr)))
     elif op.kind in ("load", "kread") and op.attr:
         words.append("signed")
     elif op.kind == "argument":

@@ -18,12 +18,13 @@ from pybpf.spec import Int
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["DIRECT", "KERNEL", "USER", "KernelMemory", "KernelPointer", "pointer"]
+__all__ = ["DIRECT", "INTEGERS", "KERNEL", "USER", "KernelMemory", "KernelPointer", "pointer"]
 
 # How memory is read.
 KERNEL, USER, DIRECT = "kernel", "user", "direct"
 
-_INTEGERS: dict[tuple[int, bool], Int] = {
+# The layouts of numbers, by size and sign.
+INTEGERS: dict[tuple[int, bool], Int] = {
     (layout.size, layout.signed): layout for layout in (u8, u16, u32, u64, i8, i16, i32, i64)
 }
 
@@ -165,6 +166,13 @@ class KernelMemory(_Foreign):
     def address(self, cx: Context) -> Op:
         return cx.build.address(self.base, self.offset)
 
+    def read_into(self, cx: Context, into: Op, size: int) -> None:
+        """Copy its first bytes to the program's own memory; zeros when they can't be read."""
+        if self.user:
+            cx.build.call(_user_reader(cx), into, cx.build.const(size), self.address(cx))
+        else:
+            cx.read_kernel(into, size, self.address(cx))
+
 
 def pointer(cx: Context, op: Op, declaration: str, access: str = "") -> KernelPointer:
     """`op` as a pointer of the C declaration, such as `struct dentry *` or `const char __user *`."""
@@ -178,8 +186,8 @@ def value_at(cx: Context, place: KernelMemory, what: str) -> Any:
     found = place.type.resolve()
     if found.kind == "ptr":
         return KernelPointer(_read(cx, place, 8, False), place.type, _followed(place, found))
-    if found.kind in ("int", "enum", "enum64") and (found.size, found.signed) in _INTEGERS:
-        layout = _INTEGERS[found.size, found.signed]
+    if found.kind in ("int", "enum", "enum64") and (found.size, found.signed) in INTEGERS:
+        layout = INTEGERS[found.size, found.signed]
         return Scalar(_read(cx, place, found.size, found.signed), layout)
     if found.kind in ("struct", "union", "array"):
         return place
@@ -227,8 +235,12 @@ def _read(cx: Context, place: KernelMemory, size: int, signed: bool) -> Op:
         return cx.build.kread(place.base, place.offset, size, signed)
     slot = cx.build.slot(8, "read")
     address = cx.build.address(place.base, place.offset)
-    cx.build.call(cx.helper("probe_read_user", "probe_read"), slot, cx.build.const(size), address)
+    cx.build.call(_user_reader(cx), slot, cx.build.const(size), address)
     return cx.build.load(slot, 0, size, signed)
+
+
+def _user_reader(cx: Context) -> str:
+    return cx.helper("probe_read_user", "probe_read")
 
 
 def _followed(place: KernelMemory, found: Any) -> str:

@@ -17,7 +17,7 @@ from pybpf.dsl.values import Condition, Scalar, Value, describe, integer
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["Bytes", "ConstantText", "Text", "TextPlace", "copy_bytes", "copy_text"]
+__all__ = ["Bytes", "ConstantText", "Text", "TextPlace", "Unsized", "copy_bytes", "copy_text"]
 
 
 def _encoded(value: Any) -> bytes | None:
@@ -176,6 +176,14 @@ class Text(Bytes):
         return _fitting(cx, data, self.size, self.describe()) + b"\0"
 
 
+class Unsized(Value):
+    """A text that lies elsewhere: it takes as much of the place that it's put in as there is of it."""
+
+    def read_into(self, cx: Context, into: Op, size: int) -> Op:
+        """Put it to an address; how many bytes it took, its NUL among them."""
+        raise NotImplementedError
+
+
 class TextPlace(Text):
     """A text in memory that can be written."""
 
@@ -229,6 +237,8 @@ def _fitting(cx: Context, data: bytes, size: int, what: str) -> bytes:
 
 def copy_text(cx: Context, into: Memory, size: int, value: Any, what: str) -> None:
     """Write a text, or an array of the kernel's, to `size` bytes."""
+    if isinstance(value, Unsized):
+        return into.wrote(cx, value.read_into(cx, into.address(cx), size))
     data = _encoded(value)
     if data is not None:
         value = ConstantText(_fitting(cx, data, size, what), size)
@@ -240,14 +250,14 @@ def copy_text(cx: Context, into: Memory, size: int, value: Any, what: str) -> No
     if have > size:
         raise cx.error(f"{what} holds {size} bytes, and {value.describe()} has {have}")
     if isinstance(value, KernelMemory):
-        cx.read_kernel(into.address(cx), have, value.address(cx))
+        value.read_into(cx, into.address(cx), have)
     elif value.place is None and value.fill is not None:
         value.fill(cx, into.address(cx))
     else:
         _store(cx, into, value, have)
     if have < size:
         zero(cx, into.part(have, "[:]"), size - have)
-    into.wrote(cx)
+    return into.wrote(cx)
 
 
 def copy_bytes(cx: Context, into: Memory, size: int, value: Any, what: str) -> None:
@@ -255,12 +265,15 @@ def copy_bytes(cx: Context, into: Memory, size: int, value: Any, what: str) -> N
     data = _encoded(value)
     if data is not None:
         value = ConstantText(data, len(data))
+    if isinstance(value, KernelMemory) and value.type.size == size:
+        value.read_into(cx, into.address(cx), size)
+        return into.wrote(cx)
     if not isinstance(value, Bytes):
         raise cx.error(f"{what} is {size} bytes, and can't be set to {describe(value)}")
     if value.size != size:
         raise cx.error(f"{what} is {size} bytes, and {describe(value)} has {value.size}")
     _store(cx, into, value, size)
-    into.wrote(cx)
+    return into.wrote(cx)
 
 
 def _store(cx: Context, into: Memory, value: Bytes, size: int) -> None:

@@ -20,7 +20,10 @@ _HOMES = {
         "clock": "ktime_get_boot_ns",
         "context": "context",
         "current": "current",
-        "strings": "probe_read_kernel_str probe_read_user_str",
+        "kfunc": "kernel_function",
+        "printk": "printk",
+        "raw": "asm helper",
+        "strings": "kstr probe_read_kernel_str probe_read_user_str ustr",
         "types": "address_of cast container_of enum_value has_field has_type offset_of sizeof",
     }.items()
     for name in found.split()
@@ -36,6 +39,8 @@ def resolve(name: str) -> Any:
     """The object of that name; raises AttributeError when there is none."""
     if name in _HOMES:
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name == "trace_printk":
+        return resolve("printk")
     if name == "loop":
         return import_module("pybpf.dsl.subprograms").loop
     if f"bpf_{name}" not in HELPERS:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from pybpf.codegen.ir import Op
 from pybpf.dsl.intrinsics.context import context
-from pybpf.dsl.intrinsics.intrinsic import found
 from pybpf.dsl.intrinsics.memory import constant, memory
 from pybpf.dsl.intrinsics.prototype import Parameter, struct_of
 from pybpf.dsl.kernel import KernelMemory, KernelPointer
@@ -15,7 +14,7 @@ from pybpf.dsl.places import RecordPlace, place_of
 from pybpf.dsl.records import RecordValue
 from pybpf.dsl.subprograms import Subprogram
 from pybpf.dsl.types import u64
-from pybpf.dsl.values import Scalar, integer
+from pybpf.dsl.values import Scalar, describe, integer
 from pybpf.errors import LoweringError
 from pybpf.spec import Layout
 
@@ -84,7 +83,7 @@ class Call:
         return op
 
     def error(self, parameter: Parameter, takes: str, value: Any, cure: str = "") -> LoweringError:
-        what = f"{parameter.name} of {self.helper} takes {takes}, not {found(value)}"
+        what = f"{parameter.name} of {self.helper} takes {takes}, not {describe(value)}"
         return self.cx.error(f"{what}{': ' if cure else ''}{cure}")
 
 
@@ -134,7 +133,7 @@ def _part_of_map(call: Call, part: str, value: Any) -> Op:
     """A key or value of the map, in memory."""
     layout: Layout | None = getattr(call.map, part, None)
     if layout is None:
-        raise call.cx.error(f"{found(call.map)} has no {part} that {call.helper} could take")
+        raise call.cx.error(f"{describe(call.map)} has no {part} that {call.helper} could take")
     return place_of(call.cx, layout, value, f"the {part} of {call.map.name}").address(call.cx)
 
 

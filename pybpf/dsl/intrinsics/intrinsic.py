@@ -11,11 +11,11 @@ from pybpf.errors import near
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["Intrinsic", "bind", "found"]
+__all__ = ["Function", "Intrinsic", "bind"]
 
 
-class Intrinsic(Value):
-    """A function of a probe: `lower` gets the context of lowering, then what the author gave."""
+class Function(Value):
+    """A function of a probe with any number of arguments: `lower` gets the context of lowering first."""
 
     def __init__(self, lower: Callable[..., Any]) -> None:
         self.lower = lower
@@ -30,6 +30,18 @@ class Intrinsic(Value):
 
     def describe(self) -> str:
         return f"the function {self.name}"
+
+    def call(self, cx: Context, args: Sequence[Any], keywords: dict[str, Any]) -> Any:
+        code = self.lower.__code__
+        if keywords or len(args) < code.co_argcount - 1:
+            names = code.co_varnames[1 : code.co_argcount]
+            wanted = f"{self.name}({', '.join([*names, '...'])})"
+            raise cx.error(f"{wanted} takes no keywords" if keywords else f"{wanted} needs {names[-1]}")
+        return self.lower(cx, *args)
+
+
+class Intrinsic(Function):
+    """A function of a probe whose arguments can be given by name."""
 
     def call(self, cx: Context, args: Sequence[Any], keywords: dict[str, Any]) -> Any:
         code = self.lower.__code__
@@ -68,8 +80,3 @@ def bind(
 
 def _count(names: Sequence[str]) -> str:
     return f"{len(names) or 'no'} argument{'s' * (len(names) != 1)}"
-
-
-def found(value: Any) -> str:
-    """What a value is, for a message."""
-    return value.describe() if isinstance(value, Value) else repr(value)

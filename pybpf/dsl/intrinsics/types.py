@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pybpf.dsl.intrinsics.intrinsic import Intrinsic, found
+from pybpf.dsl.intrinsics.intrinsic import Intrinsic
 from pybpf.dsl.kernel import KernelMemory, KernelPointer, pointer
+from pybpf.dsl.values import describe
 from pybpf.errors import BtfError, FieldNotFound, TypeNotFound, near
 from pybpf.spec import Layout
 
@@ -129,10 +130,10 @@ def _place(cx: Context, function: str, value: Any) -> Any:
         return value.address(cx)
     if function == "cast" and len(getattr(value, "parts", ())) == 1 and getattr(value, "layout", None):
         return value.parts[0]
-    raise cx.error(f"{function} takes a kernel pointer, not {found(value)}")
+    raise cx.error(f"{function} takes a kernel pointer, not {describe(value)}")
 
 
 def _text(cx: Context, function: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise cx.error(f"{function} takes names as text known at build time, not {found(value)}")
+        raise cx.error(f"{function} takes names as text known at build time, not {describe(value)}")
     return value

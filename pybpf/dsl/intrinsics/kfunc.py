@@ -1,0 +1,108 @@
+"""Functions of the kernel that programs may call by their BTF id (kfuncs, Linux 5.13)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pybpf.asm import KernelFunctionRef
+from pybpf.codegen.ir import Op
+from pybpf.dsl.intrinsics.intrinsic import Function, Intrinsic, bind
+from pybpf.dsl.intrinsics.memory import Memory, memory
+from pybpf.dsl.kernel import DIRECT, INTEGERS, KernelMemory, KernelPointer
+from pybpf.dsl.values import Scalar, describe, integer
+from pybpf.errors import TypeNotFound
+
+if TYPE_CHECKING:
+    from pybpf.dsl.context import Context
+
+__all__ = ["kernel_function"]
+
+_MOST = 5  # a call's registers
+# Suffixes of parameters' names by which the kernel says more than C can (Documentation/bpf/kfuncs.rst).
+_SIZES = ("__sz", "__szk")
+_OPTIONAL = ("__nullable", "__opt")
+_IGNORED = ("__ign", "__prog", "_impl")
+
+
+@Intrinsic
+def kernel_function(cx: Context, name: Any) -> Function:
+    """A kernel function by its name: `kernel_function("bpf_task_from_pid")(pid)`.
+
+    Its prototype comes from the target's BTF: numbers, records and texts (whose size goes without saying),
+    and pointers that the verifier follows. A pointer that it returns is None until it has been checked.
+    """
+    if not isinstance(name, str):
+        raise cx.error(f"kernel_function takes a name known at build time, not {describe(name)}")
+    try:
+        prototype = cx.target.btf.function(name)
+    except TypeNotFound as error:
+        raise cx.error(f"{error}; the functions are those of {cx.target.name}") from None
+
+    def call(cx: Context, *values: Any) -> Any:
+        operands = _operands(cx, name, prototype.parameters, values)
+        return _result(cx, prototype.returns, cx.build.call(KernelFunctionRef(name), *operands))
+
+    call.__name__ = name
+    return Function(call)
+
+
+def _operands(cx: Context, function: str, parameters: Any, values: tuple[Any, ...]) -> list[Op]:
+    given = [each for each in parameters if not each.name.endswith((*_SIZES, *_IGNORED))]
+    names = [each.name for each in given]
+    by_name = bind(cx, function, values, {}, names, names)
+    if len(parameters) > _MOST:
+        raise cx.error(f"{function} takes {len(parameters)} arguments: a program can give {_MOST}")
+    operands: list[Op] = []
+    size = 0
+    for each in parameters:
+        if each.name.endswith(_SIZES):
+            operands.append(cx.build.const(size))
+        elif each.name.endswith(_IGNORED):
+            operands.append(cx.build.const(0))
+        else:
+            op = _operand(cx, f"{each.name} of {function}", each, by_name[each.name])
+            size = op.size if isinstance(op, Memory) else 0
+            operands.append(op.address if isinstance(op, Memory) else op)
+    return operands
+
+
+def _operand(cx: Context, what: str, parameter: Any, value: Any) -> Op | Memory:
+    kind = parameter.type.resolve()
+    if kind.kind in ("int", "enum", "enum64"):
+        return integer(cx, value, INTEGERS[kind.size, kind.signed], what)
+    if kind.kind != "ptr":
+        raise cx.error(f"{what} is a {parameter.type.declaration}, which a register can't hold")
+    if value is None and parameter.name.endswith(_OPTIONAL):
+        return cx.build.const(0)
+    target = kind.target.resolve()
+    if isinstance(value, (KernelPointer, KernelMemory)):
+        return _object(cx, what, parameter, target, value)
+    lies = memory(cx, value)
+    if lies is not None and (target.kind == "void" or target.size <= lies.size):
+        return lies
+    raise cx.error(f"{what} is a {parameter.type.declaration}, not {describe(value)}")
+
+
+def _object(cx: Context, what: str, parameter: Any, target: Any, value: KernelPointer | KernelMemory) -> Op:
+    if value.nullable:
+        raise cx.error(f"{what} may be None: check it first, as in `if not ...: return`")
+    have = value.target.resolve() if isinstance(value, KernelPointer) else value.type.resolve()
+    if target.kind in ("struct", "union"):
+        if have.key != target.key:
+            raise cx.error(f"{what} is a {parameter.type.declaration}, not {describe(value)}")
+        if value.access != DIRECT:
+            raise cx.error(
+                f"{what} is a {parameter.type.declaration} that the verifier follows, and this one was read"
+                " from memory: get it from the kernel itself, as by get_current_task_btf()"
+            )
+    return value.address(cx)
+
+
+def _result(cx: Context, type: Any, op: Op) -> Any:
+    kind = type.resolve()
+    if kind.kind == "void":
+        return None
+    if kind.kind == "ptr":
+        return KernelPointer(op, type, DIRECT, trusted=True, nullable=True)
+    layout = INTEGERS[kind.size, kind.signed]
+    return Scalar(cx.build.extend(op, layout.size, layout.signed), layout)
