@@ -14,6 +14,7 @@ In a `conftest.py`: `pytest_plugins = ["pybpf.testing"]`. Then:
 from __future__ import annotations
 
 import importlib.util
+import linecache
 import os
 import sys
 from collections.abc import Callable
@@ -69,6 +70,7 @@ def _lowered(
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is no Python file")
+    linecache.checkcache(str(path))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return lower(module, dict(params), target, buffer=buffer)

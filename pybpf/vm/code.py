@@ -69,7 +69,7 @@ def from_statements(statements: Sequence[Statement], address: Callable[[Symbol],
         elif op.name.startswith("lddw_"):
             raise EncodingError(f"{op.name} refers to what is not here; a MapRef would be", start)
         slots += [insn, None][: insn.slots]
-        spread += [written._replace(insn=insn)] * insn.slots
+        spread += [written] * insn.slots
     _check_ends(slots, sorted(entries))
     return Code(tuple(slots), tuple(sorted(entries)), tuple(spread))
 
