@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 
 import pytest
@@ -14,6 +16,8 @@ from pybpf.errors import AsmError, LoadError, SyscallError, VerifierError
 from pybpf.source import Location
 from pybpf.spec import Attach, MapSpec, ObjectSpec, ProgramSpec
 from pybpf.uapi import bpf
+
+PATH = f"{os.environ['PATH']}:/usr/sbin"
 
 STARTS = MapSpec("starts", bpf.BPF_MAP_TYPE_HASH, 8, 16, 8)
 RODATA = MapSpec(".rodata", bpf.BPF_MAP_TYPE_ARRAY, 4, 8, 1, bpf.BPF_F_RDONLY_PROG, data=b"\7\0\0\0\0\0\0\0")
@@ -88,6 +92,25 @@ def test_the_log_quotes_the_python_source() -> None:
     with pytest.raises(VerifierError) as caught:
         load.load(an_object(here(ops.mov64(R0, 0)), here(ops.load(8, R0, R0)), here(ops.exit_())))
     assert "; load.load(an_object(here(ops.mov64(R0, 0))" in caught.value.log
+
+
+@pytest.mark.skipif(shutil.which("bpftool", path=PATH) is None, reason="no bpftool on this machine")
+def test_bpftool_quotes_the_python_source() -> None:
+    spec = an_object(here(ops.mov64(R0, 0)), here(ops.exit_()))
+    with load.load(spec) as loaded:
+        number = str(loaded.programs["probe"].info().id)
+        dump = subprocess.run(
+            ["bpftool", "prog", "dump", "xlated", "id", number, "linum"],
+            env={**os.environ, "PATH": PATH},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    location = spec.programs[0].code[0].location
+    assert location is not None
+    assert "int probe():" in dump
+    assert f"; spec = an_object(here(ops.mov64(R0, 0)), here(ops.exit_())) [file:{__file__}" in dump
+    assert f"line_num:{location.line} line_col:5]" in dump
 
 
 def test_a_long_log_is_fetched_whole() -> None:
