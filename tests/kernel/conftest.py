@@ -71,10 +71,13 @@ ABILITIES: dict[str, Callable[[], str]] = {
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*abilities): skip where the kernel lacks one of ABILITIES")
+    config.addinivalue_line("markers", "native: about other programs more than the kernel: not in a guest")
 
 
 @pytest.fixture(autouse=True)
 def _skip_what_cannot_run(request: pytest.FixtureRequest, _abilities: dict[str, str]) -> None:
+    if IN_GUEST and request.node.get_closest_marker("native"):
+        pytest.skip("not about the kernel: runs natively")
     for mark in request.node.iter_markers("needs"):
         for name in mark.args:
             if _abilities.setdefault(name, ABILITIES[name]()):
