@@ -86,9 +86,14 @@ def _key(op: Op) -> object | None:
     pure = (
         op.kind in _PURE
         or (op.kind == "call" and op.attr in PURE_HELPERS)
-        or (op.kind == "load" and op.args[0].kind in ("context", "map_value"))
+        or (op.kind == "load" and (op.args[0].kind == "context" or _is_frozen(op.args[0])))
     )
     return (op.kind, op.attr, op.size, op.offset, *map(_value, op.args)) if pure else None
+
+
+def _is_frozen(base: Op) -> bool:
+    """Whether what lies there never changes: parameters, unlike variables."""
+    return base.kind == "map_value" and base.attr == ".rodata"
 
 
 def _value(op: Op) -> object:

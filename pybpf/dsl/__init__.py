@@ -3,24 +3,76 @@
 from pybpf.dsl.collect import Declarations, collect
 from pybpf.dsl.decorators import Func, Probe, func, kprobe, kretprobe, raw_tracepoint
 from pybpf.dsl.lower import lower
-from pybpf.dsl.maps import Events, HashMap, Map
+from pybpf.dsl.maps import (
+    ArrayMap,
+    ArrayOfMaps,
+    BloomFilter,
+    CgroupArray,
+    CgroupStorage,
+    Counter,
+    Events,
+    Global,
+    HashMap,
+    HashOfMaps,
+    InodeStorage,
+    LinearHist,
+    Log2Hist,
+    LpmTrie,
+    LruHashMap,
+    LruPerCpuHashMap,
+    Map,
+    PerCpuArrayMap,
+    PerCpuHashMap,
+    ProgramArray,
+    Queue,
+    SocketStorage,
+    Stack,
+    StackTrace,
+    TaskStorage,
+    UserEvents,
+)
 from pybpf.dsl.params import Choice, Param, table
-from pybpf.dsl.record import Record
+from pybpf.dsl.record import Record, Union
 from pybpf.dsl.subprograms import loop, subprogram
-from pybpf.dsl.types import CString, i8, i16, i32, i64, u8, u16, u32, u64
+from pybpf.dsl.types import Array, CString, i8, i16, i32, i64, u8, u16, u32, u64
 from pybpf.dsl.values import static, unroll
 
 __all__ = [
+    "Array",
+    "ArrayMap",
+    "ArrayOfMaps",
+    "BloomFilter",
     "CString",
+    "CgroupArray",
+    "CgroupStorage",
     "Choice",
+    "Counter",
     "Declarations",
     "Events",
     "Func",
+    "Global",
     "HashMap",
+    "HashOfMaps",
+    "InodeStorage",
+    "LinearHist",
+    "Log2Hist",
+    "LpmTrie",
+    "LruHashMap",
+    "LruPerCpuHashMap",
     "Map",
     "Param",
+    "PerCpuArrayMap",
+    "PerCpuHashMap",
     "Probe",
+    "ProgramArray",
+    "Queue",
     "Record",
+    "SocketStorage",
+    "Stack",
+    "StackTrace",
+    "TaskStorage",
+    "Union",
+    "UserEvents",
     "collect",
     "func",
     "i8",

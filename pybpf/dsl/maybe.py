@@ -15,13 +15,14 @@ __all__ = ["Maybe"]
 
 
 class Maybe(Value):
-    """`value`, or None when `presence` is 0."""
+    """`value`, or None when `presence` is 0. Copies of it have one `origin`: to check one is to check all."""
 
     nullable = True
 
-    def __init__(self, value: Value, presence: Op) -> None:
+    def __init__(self, value: Value, presence: Op, origin: object = None) -> None:
         self.value = value
         self.presence = presence
+        self.origin = origin or object()
         self.parts = (*value.parts, presence)
 
     def describe(self) -> str:
@@ -31,7 +32,7 @@ class Maybe(Value):
         return isinstance(other, Maybe) and self.value.same_kind(other.value)
 
     def rebuild(self, parts: Sequence[Op]) -> Maybe:
-        return Maybe(self.value.rebuild(parts[:-1]), parts[-1])
+        return Maybe(self.value.rebuild(parts[:-1]), parts[-1], self.origin)
 
     def checked(self) -> Value:
         return self.value

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import mmap
 
+from pybpf.btf.build import Builder
 from pybpf.errors import LoadError, SyscallError
 from pybpf.maps.map import Map
 from pybpf.spec import MapSpec
@@ -14,6 +15,16 @@ from pybpf.sys.memlock import with_memlock
 from pybpf.uapi import bpf
 
 __all__ = ["create", "type_name"]
+
+# These must be made with the types of their elements.
+_STORAGES = frozenset(
+    {
+        bpf.BPF_MAP_TYPE_CGRP_STORAGE,
+        bpf.BPF_MAP_TYPE_INODE_STORAGE,
+        bpf.BPF_MAP_TYPE_SK_STORAGE,
+        bpf.BPF_MAP_TYPE_TASK_STORAGE,
+    }
+)
 
 
 def type_name(number: int) -> str:
@@ -47,6 +58,20 @@ def _why(spec: MapSpec, error: SyscallError) -> str:
     return f"map {spec.name}: {error.why}" if error.why else f"map {spec.name}"
 
 
+def _lend(spec: MapSpec, lent: contextlib.ExitStack) -> dict[str, int]:
+    """What the kernel looks at while it makes a map: a map like those within, the types of a storage."""
+    if spec.inner is not None:
+        return {"inner_map_fd": lent.enter_context(create(spec.inner)).fileno()}
+    if spec.type not in _STORAGES:
+        return {}
+    builder = Builder()
+    key, value = builder.map_types(spec.key, spec.value)
+    data = builder.finish()
+    types = Fd(command(bpf.BPF_BTF_LOAD, btf=data, btf_size=len(data)), f"BTF of map {spec.name}")
+    lent.callback(types.close)
+    return {"btf_fd": types.fileno(), "btf_key_type_id": key, "btf_value_type_id": value}
+
+
 def create(spec: MapSpec) -> Map:
     """Make a map; an array's initial data is written, and frozen when programs can only read it.
 
@@ -56,18 +81,18 @@ def create(spec: MapSpec) -> Map:
     _check(spec)
     if spec.type == bpf.BPF_MAP_TYPE_PERF_EVENT_ARRAY and not spec.max_entries:
         spec = spec._replace(max_entries=max(cpus.possible()) + 1)
+    fields = {
+        "map_type": spec.type,
+        "key_size": spec.key_size,
+        "value_size": spec.value_size,
+        "max_entries": spec.max_entries,
+        "map_flags": spec.flags,
+        "map_name": object_name(spec.name),
+    }
     try:
-        descriptor = with_memlock(
-            lambda: command(
-                bpf.BPF_MAP_CREATE,
-                map_type=spec.type,
-                key_size=spec.key_size,
-                value_size=spec.value_size,
-                max_entries=spec.max_entries,
-                map_flags=spec.flags,
-                map_name=object_name(spec.name),
-            )
-        )
+        with contextlib.ExitStack() as lent:
+            fields.update(_lend(spec, lent))
+            descriptor = with_memlock(lambda: command(bpf.BPF_MAP_CREATE, **fields))
     except SyscallError as error:
         raise SyscallError(error.call, error.errno or 0, _why(spec, error)) from None
     with contextlib.ExitStack() as undo:

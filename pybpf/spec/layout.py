@@ -118,7 +118,7 @@ class CString(Layout):
 
 
 class Array(Layout):
-    """`count` elements of one layout. `Array[element, count]` makes one of an element that is a layout."""
+    """`count` elements of one layout. `Array[element, count]` takes a record as its element too."""
 
     __slots__ = ("count", "element")
 
@@ -127,8 +127,9 @@ class Array(Layout):
         self.element = element
         self.count = count
 
-    def __class_getitem__(cls, key: tuple[Layout, int]) -> Array:
-        return cls(*key)
+    def __class_getitem__(cls, key: tuple[Any, int]) -> Array:
+        element, count = key
+        return cls(getattr(element, "layout", element), count)
 
     @property
     def format(self) -> str:

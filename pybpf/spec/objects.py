@@ -18,7 +18,8 @@ class MapSpec(NamedTuple):
     """A map to be made. Sizes in bytes; `type` is a `BPF_MAP_TYPE_*`.
 
     `key` and `value` are the layouts, where they are known; `data` is the initial content of an array's
-    only element (`.rodata`), which is frozen after it was written.
+    only element (`.rodata`, a variable), which is frozen after it was written when programs can't write to
+    it. `inner` is what each element of a map of maps is like.
     """
 
     name: str
@@ -30,6 +31,7 @@ class MapSpec(NamedTuple):
     key: Layout | None = None
     value: Layout | None = None
     data: bytes | None = None
+    inner: MapSpec | None = None
 
 
 class Function(NamedTuple):

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Union
 
 from pybpf.codegen.ir import Block, Local, Op
 from pybpf.dsl.context import Context
+from pybpf.dsl.kernel import KernelPointer
+from pybpf.dsl.maybe import Maybe
 from pybpf.dsl.records import EventState
 from pybpf.dsl.types import boolean, i64, u64
 from pybpf.dsl.values import Scalar, Value, integer
@@ -102,13 +104,18 @@ class Scope:
 
     def refine(self, name: str, present: bool) -> None:
         """A null check has shown whether `name` is there."""
-        binding = self.names.get(name)
-        if isinstance(binding, _Variable) and binding.kind.nullable:
+        checked = self.names.get(name)
+        if not isinstance(checked, _Variable) or not checked.kind.nullable:
+            return
+        for other, binding in list(self.names.items()):
+            if binding is not checked and not _copies(checked, binding):
+                continue
+            assert isinstance(binding, _Variable)
             if present:
                 kind = binding.kind.checked()
-                self.names[name] = binding._replace(kind=kind, locals=binding.locals[: len(kind.parts)])
+                self.names[other] = binding._replace(kind=kind, locals=binding.locals[: len(kind.parts)])
             else:
-                self.names[name] = _Constant(None, binding.location)
+                self.names[other] = _Constant(None, binding.location)
 
     def begin_loop(self, names: Iterable[str], types: Mapping[str, Int]) -> dict[str, _Binding]:
         """Make variables of what a loop will set; returns how they stand at its head.
@@ -124,7 +131,7 @@ class Scope:
                 self.assign(name, value)
                 self.names[name] = _Variable(value, (self._local(name, 0),), binding.location)
             if binding is not None:
-                head[name] = self.names[name]
+                head[name] = self.names[name] = _renewed(self.names[name])
         return head
 
     def end_loop(self, head: Mapping[str, _Binding], target: Block) -> dict[str, Int]:
@@ -198,13 +205,16 @@ class Scope:
             if isinstance(binding, _Unusable):
                 return binding
         if all(_same(first, binding) for binding in found):
-            return first
+            return first if all(_copies(first, binding) for binding in found) else _renewed(first)
         kinds = [binding.kind for binding in found if isinstance(binding, _Variable)]
         numbers = [binding.value for binding in found if isinstance(binding, _Constant)]
         if all(isinstance(number, int) for number in numbers):
             layout = _common(kinds, numbers)
             if layout is not None:
                 return self._as_number(name, layout, paths)
+        maybe = self._as_maybe(name, paths)
+        if maybe is not None:
+            return maybe
         nullable = next((kind for kind in kinds if kind.nullable), None)
         if len(kinds) == len(found) and nullable and all(_like(nullable, kind) for kind in kinds):
             whole = next(b for b in found if isinstance(b, _Variable) and b.kind is nullable)
@@ -221,6 +231,42 @@ class Scope:
                 build.block = path.block
                 build.set(local, integer(self.cx, binding.value, layout, name))
         return _Variable(Scalar(Op("get", attr=local), layout), (local,), build.location)
+
+    def _as_maybe(self, name: str, paths: list[Path]) -> _Binding | None:
+        """A variable that is None on some paths, and on others a value or one that may be None."""
+        found = [path.names[name] for path in paths]
+        kinds = [binding.kind.checked() for binding in found if isinstance(binding, _Variable)]
+        others = [binding.value for binding in found if isinstance(binding, _Constant)]
+        if not kinds or any(other is not None for other in others) or isinstance(kinds[0], KernelPointer):
+            return None
+        if not all(kinds[0].same_kind(kind) for kind in kinds):
+            return None
+        build = self.cx.build
+        locals_ = tuple(self._local(name, index) for index in range(len(kinds[0].parts) + 1))
+        for path, binding in zip(paths, found):
+            build.block = path.block
+            values = [build.const(0) for _ in locals_]
+            if isinstance(binding, _Variable):
+                there = () if binding.kind.nullable else (build.const(1),)
+                values = [*(build.get(local) for local in binding.locals), *there]
+            for local, value in zip(locals_, values):
+                build.set(local, value)
+        kind = Maybe(kinds[0], Op("get", attr=locals_[-1]))
+        return _Variable(kind, locals_, build.location)
+
+
+def _copies(a: _Binding, b: _Binding) -> bool:
+    """Whether two names stand for one thing that may be None; or none of them may."""
+    kinds = [each.kind if isinstance(each, _Variable) else None for each in (a, b)]
+    origins = [kind.origin if isinstance(kind, Maybe) else None for kind in kinds]
+    return origins[0] is origins[1] and origins[0] is not None
+
+
+def _renewed(binding: _Binding) -> _Binding:
+    """From here on, the name may stand for something else than the names it was copied to."""
+    if isinstance(binding, _Variable) and isinstance(binding.kind, Maybe):
+        return binding._replace(kind=Maybe(binding.kind.value, binding.kind.presence))
+    return binding
 
 
 def _same(a: _Binding, b: _Binding) -> bool:

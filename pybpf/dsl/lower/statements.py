@@ -42,17 +42,30 @@ class Statements(Matches):
         raise self.cx.error("a variable takes the type of its value; write u32(...) to choose it", node)
 
     def _augassign_statement(self, node: ast.AugAssign) -> None:
-        load: ast.expr
-        if isinstance(node.target, ast.Name):
-            load = ast.Name(node.target.id, ast.Load())
-        elif isinstance(node.target, ast.Attribute):
-            load = ast.Attribute(node.target.value, node.target.attr, ast.Load())
-        else:
-            raise self.cx.error("this can't be changed in place: a map's element may not be there", node)
-        before = self.value(ast.copy_location(load, node.target))
+        target = node.target
+        if isinstance(target, ast.Name):
+            before = self.value(ast.copy_location(ast.Name(target.id, ast.Load()), target))
+            value = self.value(node.value)
+            self.cx.at(node)
+            return self.store(target, arithmetic(self.cx, node.op, before, value))
+        owner = self.value(target.value)
+        key = target.attr if isinstance(target, ast.Attribute) else self.value(target.slice)
+        self.cx.at(target)
+        if not isinstance(owner, Value):
+            raise self.cx.error(f"{owner!r} can't be changed by a probe", target)
+        by_name = isinstance(target, ast.Attribute)
+        before = owner.attribute(self.cx, key) if by_name else owner.item(self.cx, key)
+        if isinstance(before, Value) and before.nullable:
+            raise self.cx.error(
+                f"this is {before.describe()}, so nothing can be added to it; map.add(key, n) starts at 0",
+                target,
+            )
         value = self.value(node.value)
         self.cx.at(node)
-        self.store(node.target, arithmetic(self.cx, node.op, before, value))
+        result = arithmetic(self.cx, node.op, before, value)
+        if by_name:
+            return owner.set_attribute(self.cx, key, result)
+        return owner.set_item(self.cx, key, result)
 
     def store(self, target: ast.expr, value: Any) -> None:
         self.cx.at(target)

@@ -153,7 +153,10 @@ class Keyed(Map):
     @method
     def add(self, cx: Context, key: Any, count: Any = 1) -> None:
         """Add to the number at `key`, which is 0 when it wasn't there; no other CPU can come between."""
-        amount = self.amount(cx, count)
+        self.count(cx, key, self.amount(cx, count))
+
+    def count(self, cx: Context, key: Any, amount: Op) -> None:
+        """Make the element if need be, and add to it."""
 
         def initial() -> Op:
             place = stack(cx, self.value.size, "zero")

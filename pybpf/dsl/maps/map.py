@@ -24,7 +24,7 @@ class Map(Methods):
     only the kernel knows which map it is: one that was found in a map of maps.
     """
 
-    type: int
+    type = 0
 
     def __init__(self, name: str, flags: int = 0) -> None:
         self.name = name

@@ -1,0 +1,375 @@
+"""Maps: what each does for a probe, on the machine in user space."""
+
+from __future__ import annotations
+
+import struct
+import textwrap
+from collections.abc import Callable
+
+import pytest
+
+from pybpf import btf
+from pybpf.dsl import lower
+from pybpf.spec import Target
+from pybpf.vm import Machine
+
+TARGET = Target("reference", btf.reference())
+
+
+@pytest.fixture
+def machine(module) -> Callable[[str], Machine]:
+    """A machine with the probes of a text."""
+
+    def make(text: str) -> Machine:
+        return Machine(lower(module(text), {}, TARGET), btf=TARGET.btf)
+
+    return make
+
+
+DECLARATIONS = """
+from pybpf.uapi.bpf import BPF_EXIST, BPF_NOEXIST
+class Stat(Record):
+    hits: u64
+    last: u32
+    name: CString[12]
+
+class Route(Record):
+    bits: u32
+    address: Array[u8, 4]
+
+stats = HashMap("stats", u32, Stat, max_entries=4)
+local = PerCpuHashMap("local", u64, u64, max_entries=4)
+recent = LruHashMap("recent", u64, u64, max_entries=2)
+here = LruPerCpuHashMap("here", u64, u64, max_entries=2)
+slots = ArrayMap("slots", u32, 8)
+rows = ArrayMap("rows", Stat, 3)
+mine = PerCpuArrayMap("mine", u64, 2)
+routes = LpmTrie("routes", Route, u32, max_entries=8)
+queue = Queue("queue", u64, 2)
+stack = Stack("stack", Stat, 2)
+seen = BloomFilter("seen", u64, 16)
+traces = StackTrace("traces", 16)
+jumps = ProgramArray("jumps", 4)
+groups = CgroupArray("groups", 2)
+outer = HashOfMaps("outer", u32, HashMap("inner", u64, u64, 4), 4)
+lists = ArrayOfMaps("lists", ArrayMap("list", u64, 4), 2)
+threads = TaskStorage("threads", Stat)
+inodes = InodeStorage("inodes", Stat)
+cgroups = CgroupStorage("cgroups", Stat)
+sockets = SocketStorage("sockets", Stat)
+total = Global("total", u64)
+level = Global("level", i32, -3)
+table = Global("table", Array[u32, 4])
+state = Global("state", Stat)
+times = Log2Hist("times")
+sizes = Log2Hist("sizes", key=u32, max_entries=64)
+delays = LinearHist("delays", 10, 5)
+hits = Counter("hits")
+"""
+
+# The body of a probe of two numbers, runs of it with what is given, and what `counts` holds in the end.
+CASES = {
+    "a number that may not be there": (
+        """
+        n = counts.get(a)
+        if n is None:
+            counts[a] = b
+        else:
+            counts[a] = n + 100
+        """,
+        [(5, 1), (6, 2), (5, 9)],
+        {5: 101, 6: 2},
+    ),
+    "a default": ("counts[a] = counts.get(a, 40) + b", [(1, 2), (1, 3)], {1: 45}),
+    "a number is a copy": (
+        """
+        counts[1] = 5
+        n = counts.get(1)
+        counts[1] = 7
+        if n is not None:
+            counts[2] = n
+        """,
+        [(0, 0)],
+        {1: 7, 2: 5},
+    ),
+    "in, not in, del": (
+        """
+        if a not in counts:
+            counts[a] = 1
+        if b in counts:
+            del counts[b]
+        """,
+        [(1, 9), (2, 1), (3, 3)],
+        {2: 1},
+    ),
+    "add": ("counts.add(a)\ncounts.add(100, b)", [(1, 10), (1, 20), (2, 5)], {1: 2, 2: 1, 100: 35}),
+    "pop": (
+        """
+        counts[a] = b
+        n = counts.pop(a)
+        if n is not None:
+            counts[n] = a
+        """,
+        [(1, 10)],
+        {10: 1},
+    ),
+    "update": (
+        """
+        first = counts.update(1, a, BPF_NOEXIST)
+        second = counts.update(1, b, flags=BPF_NOEXIST)
+        third = counts.update(2, b, BPF_EXIST)
+        counts[3] = u64(first == 0 and second == -17 and third == -2)
+        """,
+        [(4, 5)],
+        {1: 4, 3: 1},
+    ),
+    "an element that is changed in the map": (
+        """
+        stat = stats.setdefault(1, Stat(last=7, name="x"))
+        if not stat:
+            return
+        stat.hits += b
+        same = stats[1]
+        if same is not None:
+            counts[1] = same.hits
+            counts[2] = u64(same.last)
+            counts[3] = u64(same.name == "x")
+        """,
+        [(0, 5), (0, 6)],
+        {1: 11, 2: 7, 3: 1},
+    ),
+    "a check that reaches a copy": (
+        """
+        stats[1] = Stat(hits=b)
+        stat = stats.get(1)
+        alias = stat
+        if stat:
+            counts[1] = alias.hits
+        """,
+        [(0, 5)],
+        {1: 5},
+    ),
+    "None on one path": (
+        """
+        stat = None
+        if a:
+            stats[1] = Stat(hits=b)
+            stat = stats[1]
+        if stat:
+            counts[1] = stat.hits
+        if stat is None:
+            counts[2] = 1
+        """,
+        [(1, 5), (0, 9)],
+        {1: 5, 2: 1},
+    ),
+    "a record that is popped lives on": (
+        """
+        stats[1] = Stat(hits=b, name="gone")
+        stat = stats.pop(1)
+        if stat:
+            counts[1] = stat.hits
+            counts[2] = u64(stat.name == "gone")
+        counts[3] = u64(1 in stats)
+        """,
+        [(0, 5)],
+        {1: 5, 2: 1, 3: 0},
+    ),
+    "an array by constants": (
+        "slots[7] = u32(b)\nslots[-1] = slots[7] + 1\ncounts[0] = u64(slots[7])",
+        [(0, 4)],
+        {0: 5},
+    ),
+    "an array by bounded indices": (
+        """
+        slots[a & 7] = u32(b)
+        for i in range(20):
+            slots.add(i & 3, 1)
+        counts[0] = u64(slots[min(a, 7)])
+        """,
+        [(2, 100)],
+        {0: 105},
+    ),
+    "an array by any index": (
+        """
+        n = slots.get(u32(a))
+        if n is None:
+            counts[a] = 99
+        else:
+            counts[a] = u64(n)
+        counts[a + 100] = slots.get(u32(a), 7) + u64(u32(a) in slots)
+        """,
+        [(7, 0), (8, 0)],
+        {7: 0, 107: 1, 8: 99, 108: 7},
+    ),
+    "records in an array": (
+        "rows[1].hits += b\nrows[2] = rows[1]\ncounts[0] = rows[2].hits",
+        [(0, 3), (0, 4)],
+        {0: 7},
+    ),
+    "per CPU": (
+        "local.add(1, a)\nmine.add(1, b)\nmine[0] = mine[1]\ncounts[0] = local.get(1, 0) + mine[0] * 100",
+        [(1, 2), (1, 2)],
+        {0: 402},
+    ),
+    "least recently used": (
+        """
+        recent[1] = 1
+        recent[2] = 2
+        recent[3] = 3
+        here.add(9, 9)
+        counts[0] = recent.get(3, 0) + here.get(9, 0)
+        """,
+        [(0, 0)],
+        {0: 12},
+    ),
+    "the longest prefix": (
+        """
+        routes[Route(bits=8, address=b"\\x0a\\0\\0\\0")] = 1
+        routes[Route(bits=16, address=b"\\x0a\\x01\\0\\0")] = 2
+        counts[1] = u64(routes.get(Route(bits=32, address=[10, 1, 2, 3]), 0))
+        counts[2] = u64(routes.get(Route(bits=32, address=[10, 2, 2, 3]), 0))
+        counts[3] = u64(routes.get(Route(bits=32, address=[11, 2, 2, 3]), 0))
+        """,
+        [(0, 0)],
+        {1: 2, 2: 1, 3: 0},
+    ),
+    "a queue": (
+        """
+        queue.push(a)
+        if queue.push(b) != 0:
+            counts[50] = 1
+        if queue.push(7) == -7:
+            queue.push(8, replace=True)
+        n = queue.peek()
+        if n is not None:
+            counts[1] = n
+        queue.pop()
+        m = queue.pop()
+        if m is not None:
+            counts[2] = m
+        k = queue.pop()
+        if k is None:
+            counts[3] = 1
+        """,
+        [(5, 6)],
+        {1: 6, 2: 8, 3: 1},
+    ),
+    "a stack of records": (
+        """
+        stack.push(Stat(hits=a))
+        stack.push(Stat(hits=b, name="last"))
+        top = stack.pop()
+        if top and top.name == "last":
+            counts[1] = top.hits
+        """,
+        [(5, 6)],
+        {1: 6},
+    ),
+    "a set": ("seen.add(a)\ncounts[1] = u64(a in seen)\ncounts[2] = u64(b in seen)", [(5, 6)], {1: 1, 2: 0}),
+    "maps of maps": (
+        """
+        inner = outer[u32(a)]
+        if inner:
+            inner[1] = b
+            inner.add(1, 1)
+            counts[1] = inner.get(1, 0)
+        list = lists[1]
+        if not list:
+            counts[2] = 1
+            return
+        list[3] = b
+        list.add(3, 1)
+        counts[3] = list[3]
+        """,
+        [(5, 6), (9, 9)],
+        {1: 7, 3: 10},
+    ),
+    "a thread's own": (
+        """
+        stat = threads.current()
+        if stat:
+            stat.hits += b
+            counts[1] = stat.hits
+        task = get_current_task_btf()
+        again = threads[task]
+        if again:
+            counts[2] = again.hits
+        del threads[task]
+        if not threads.get(task, create=False):
+            counts[3] = 1
+        """,
+        [(0, 4)],
+        {1: 4, 2: 4, 3: 1},
+    ),
+    "histograms": (
+        """
+        times.observe(a)
+        sizes[7].observe(a)
+        sizes[8].observe(u32(b))
+        delays.observe(a)
+        hits.add()
+        hits.add(b)
+        """,
+        [(0, 1), (1, 2), (2, 3), (3, 255), (1 << 32, 256), (2**64 - 1, 49), (49, 50)],
+        {},
+    ),
+    "variables": (
+        """
+        total.value += a
+        total.add(b)
+        level.value = level.value - 1
+        table[1] = 5
+        table[a & 3] += 2
+        state.hits += 1
+        state.name = "me"
+        counts[1] = total.value
+        counts[2] = u64(-level.value)
+        counts[3] = u64(table[1])
+        counts[4] = state.hits + u64(state.name == "me")
+        """,
+        [(1, 10), (2, 20)],
+        {1: 33, 2: 5, 3: 5, 4: 3},
+    ),
+}
+
+
+def run(machine: Machine, given: list[tuple[int, int]]) -> dict[int, int]:
+    for a, b in given:
+        machine.call("probe", a, b)
+    return {
+        int.from_bytes(key, "little"): int.from_bytes(value, "little")
+        for key, value in machine.maps["counts"].items()
+    }
+
+
+def probe(body: str) -> str:
+    return f"{DECLARATIONS}\n\n@kprobe('f')\ndef probe(a: u64, b: u64):\n" + textwrap.indent(
+        textwrap.dedent(body), "    "
+    )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_in_a_probe(name, machine):
+    body, given, expected = CASES[name]
+    made = machine(probe(body))
+    made.maps["outer"].refer(5, made.new_map(made.maps["outer"].spec.inner))
+    made.maps["lists"].refer(1, made.new_map(made.maps["lists"].spec.inner))
+    assert run(made, given) == expected
+
+
+def test_histograms(machine):
+    body, given, _ = CASES["histograms"]
+    made = machine(probe(body))
+    run(made, given)
+    times = made.maps["times"].lookup(bytes(4))
+    found = {slot: count for slot, count in enumerate(struct.unpack("<65Q", times)) if count}
+    assert found == {0: 1, 1: 1, 2: 2, 6: 1, 33: 1, 64: 1}
+    assert struct.unpack("<6Q", made.maps["delays"].lookup(bytes(4))) == (4, 0, 0, 0, 1, 2)
+    rows = {
+        struct.unpack("<II", key): int.from_bytes(value, "little")
+        for key, value in made.maps["sizes"].items()
+    }
+    assert {slot: count for (key, slot), count in rows.items() if key == 7} == found
+    assert {slot: count for (key, slot), count in rows.items() if key == 8} == {1: 1, 2: 2, 6: 2, 8: 1, 9: 1}
+    assert sum(made.maps["hits"][0]) == 7 + sum(b for _, b in given)
