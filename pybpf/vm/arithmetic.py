@@ -40,7 +40,7 @@ from pybpf.uapi.bpf import (
     BPF_XOR,
 )
 
-__all__ = ["FUNCTIONS", "condition", "result", "sign_extend"]
+__all__ = ["FUNCTIONS", "condition", "oddity", "result", "sign_extend"]
 
 _M64 = "0xFFFFFFFFFFFFFFFF"
 _M32 = "0xFFFFFFFF"
@@ -99,6 +99,18 @@ def result(insn: Instruction) -> str:
         return f"{left} >> {count}"
     assert operation == BPF_ARSH
     return f"{sign_extend(left, bits)} >> {count} & {mask}"
+
+
+def oddity(insn: Instruction) -> str:
+    """What the verifier refuses of an ALU instruction, for all that it has a meaning; empty when nothing."""
+    operation, bits = insn.opcode & 0xF0, 64 if insn.opcode & 7 == BPF_ALU64 else 32
+    if insn.opcode & BPF_X:
+        return ""
+    if operation in (BPF_DIV, BPF_MOD) and insn.imm == 0:
+        return "division by the constant 0"
+    if operation in (BPF_LSH, BPF_RSH, BPF_ARSH) and not 0 <= insn.imm < bits:
+        return f"shift of {bits} bits by the constant {insn.imm}"
+    return ""
 
 
 def _by_constant(operation: int, left: str, divisor: int) -> str:

@@ -28,23 +28,33 @@ Function = Callable[..., int]
 
 class Program:
     """One program in one machine. `name` is for messages, `kind` how it is attached, `arguments` how many
-    registers it starts with."""
+    registers it starts with; `strict` refuses what the verifier does, though it has a meaning."""
 
     def __init__(
-        self, machine: Machine, name: str, code: Code, *, kind: str = "", arguments: int = 1
+        self,
+        machine: Machine,
+        name: str,
+        code: Code,
+        *,
+        kind: str = "",
+        arguments: int = 1,
+        strict: bool = True,
     ) -> None:
         self.name = name
         self.kind = kind
         self.code = code
         self._machine = machine
         self._arguments = arguments
+        self._strict = strict
         self._source: Source | None = None
         self._namespace: dict[str, Any] = {}
 
     def translation(self) -> Source:
         """The generated Python, made at the first call."""
         if self._source is None:
-            self._source, code = _translated(self.name, self.code.slots, self.code.entries, self._arguments)
+            self._source, code = _translated(
+                self.name, self.code.slots, self.code.entries, self._arguments, self._strict
+            )
             self._namespace = _namespace(self, self._machine)
             exec(code, self._namespace)
         return self._source
@@ -82,14 +92,14 @@ class Program:
 
 @lru_cache(maxsize=1000)
 def _translated(
-    name: str, slots: tuple[Instruction | None, ...], entries: tuple[int, ...], arguments: int
+    name: str, slots: tuple[Instruction | None, ...], entries: tuple[int, ...], arguments: int, strict: bool
 ) -> tuple[Source, CodeType]:
     """The generated Python, as text and compiled: many machines may run the same program."""
     functions = []
     for entry, end in zip(entries, (*entries[1:], len(slots))):
         known = 1 << 10 | ((1 << arguments + 1) - 2 if entry == 0 else 0)
         functions.append(analyse(slots, entry, end, known, arity))
-    source = translate(slots, functions, arity)
+    source = translate(slots, functions, arity, strict=strict)
     return source, compile(source.text, f"<bpf {name}>", "exec")
 
 
@@ -123,6 +133,7 @@ def _namespace(program: Program, machine: Machine) -> dict[str, Any]:
         "uninitialised": _uninitialised,
         "unwritten": _unwritten,
         "overrun": _overrun,
+        "refused": _refused,
         "stray": _stray,
         "out_of_steps": lambda: _out_of_steps(machine.steps),
     }
@@ -142,6 +153,10 @@ def _unwritten(offset: int, size: int) -> NoReturn:
 
 def _overrun(offset: int, size: int) -> NoReturn:
     raise Fault(f"{size} bytes at r10{offset:+}: outside the stack frame of {FRAME} bytes")
+
+
+def _refused(what: str) -> NoReturn:
+    raise Fault(f"{what}: the verifier refuses it")
 
 
 def _stray(address: int) -> NoReturn:

@@ -26,7 +26,7 @@ from pybpf.uapi.bpf import (
 )
 from pybpf.uapi.helpers import HELPERS
 from pybpf.vm import access
-from pybpf.vm.arithmetic import condition, result
+from pybpf.vm.arithmetic import condition, oddity, result
 from pybpf.vm.code import CODE
 from pybpf.vm.flow import Function, Slots, is_indirect, reads, target
 
@@ -48,17 +48,23 @@ class Source(NamedTuple):
     slots: list[int]
 
 
-def translate(slots: Slots, functions: list[Function], arity: Callable[[int], int]) -> Source:
-    """Python for all functions of a program: `f0`, `f12`, … by the slot where each begins."""
-    writer = _Writer(slots, arity)
+def translate(
+    slots: Slots, functions: list[Function], arity: Callable[[int], int], *, strict: bool
+) -> Source:
+    """Python for all functions of a program: `f0`, `f12`, … by the slot where each begins.
+
+    `strict` makes errors of what has a meaning, but is refused by the verifier.
+    """
+    writer = _Writer(slots, arity, strict)
     for function in functions:
         writer.function(function)
     return Source("\n".join(writer.lines) + "\n", [-1, *writer.where])
 
 
 class _Writer:
-    def __init__(self, slots: Slots, arity: Callable[[int], int]) -> None:
+    def __init__(self, slots: Slots, arity: Callable[[int], int], strict: bool) -> None:
         self.slots = slots
+        self.strict = strict
         self.arity = arity
         self.lines: list[str] = []
         self.where: list[int] = []
@@ -110,6 +116,8 @@ class _Writer:
         """Write one; True when nothing follows it in this block."""
         kind, operation = insn.opcode & 7, insn.opcode & 0xF0
         if kind in (BPF_ALU, BPF_ALU64):
+            if self.strict and oddity(insn):
+                self.emit(indent, f"refused({oddity(insn)!r})", slot)
             self.emit(indent, f"r{insn.dst} = {result(insn)}", slot)
         elif kind in (BPF_JMP, BPF_JMP32):
             if operation == BPF_EXIT:
