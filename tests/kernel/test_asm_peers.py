@@ -13,6 +13,8 @@ from pybpf.asm import assemble, disassemble, format_statement, parse
 from pybpf.cli import main
 from pybpf.isa import Instruction, decode, decode_loaded
 
+pytestmark = pytest.mark.native
+
 SOURCE = r"""
 typedef unsigned long long u64;
 typedef unsigned int u32;

@@ -6,8 +6,12 @@ import importlib.util
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from pybpf import btf
 from pybpf.btf.dump_c import header
+
+pytestmark = pytest.mark.native
 
 _PATH = Path(__file__).with_name("btf_assertions.py")
 _SPEC = importlib.util.spec_from_file_location("btf_assertions", _PATH)
