@@ -219,9 +219,9 @@ _NOTHING = bytes(FRAME)
 def run(code: bytes, memory: bytes = b"") -> int:
     """Run a program with r1 = `memory` (a copy) and r2 = its length; r0 as an unsigned number.
 
-    Legacy packet access sees `memory` as the packet. A division by the constant 0, which the verifier refuses,
-    gives what RFC 9669 says. Raises `EncodingError` for bytes that are no program, `VmError` for what a program
-    must not do.
+    Legacy packet access sees `memory` as the packet. A division by the constant 0, which the verifier
+    refuses, gives what RFC 9669 says. Raises `EncodingError` for bytes that are no program, `VmError` for
+    what a program must not do.
     """
     machine = Machine()
     data = bytearray(memory)
