@@ -219,7 +219,8 @@ def _element(cx: Context, first: KernelMemory, key: Any, count: int) -> Any:
         raise cx.error(f"an index is a number, not {found}")
     if isinstance(key, int):
         if key < 0 or (count and key >= count):
-            raise cx.error(f"index {key} is not in an array of {count or 'unknown many'} elements")
+            has = f"this array has {count} elements" if count else "it begins at 0"
+            raise cx.error(f"there is no element {key}: {has}")
         return value_at(cx, first.moved(key * size, first.type), "this element")
     moved = cx.build.alu("mul", key.op, cx.build.const(size))
     base = cx.build.alu("add", first.base, moved)

@@ -103,7 +103,7 @@ class Scalar(Value):
         self.parts = (op,)
 
     def describe(self) -> str:
-        return f"{'an' if self.layout.name[0] in 'aeiou' else 'a'} {self.layout.name}"
+        return f"{'an' if self.layout.name[0] in 'aeio' else 'a'} {self.layout.name}"
 
     def rebuild(self, parts: Sequence[Op]) -> Scalar:
         return Scalar(parts[0], self.layout, self.most)
@@ -181,7 +181,7 @@ def convert(cx: Context, value: Any, layout: Int) -> Any:
 
 
 def _a(layout: Int) -> str:
-    return f"{'an' if layout.name[0] in 'aeiou' else 'a'} {layout.name}"
+    return f"{'an' if layout.name[0] in 'aeio' else 'a'} {layout.name}"
 
 
 def unroll(elements: Iterable[Any]) -> Unrolled:

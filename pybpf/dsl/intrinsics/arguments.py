@@ -17,6 +17,7 @@ from pybpf.dsl.types import u64
 from pybpf.dsl.values import Scalar, describe, integer
 from pybpf.errors import LoweringError
 from pybpf.spec import Layout
+from pybpf.uapi import bpf
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
@@ -50,6 +51,24 @@ _SIZE_MAY_BE_0 = frozenset(
 )
 
 
+# Which types of map a helper works on, where it isn't any.
+_MAP_TYPES = {
+    "tail_call": (bpf.BPF_MAP_TYPE_PROG_ARRAY,),
+    "get_stackid": (bpf.BPF_MAP_TYPE_STACK_TRACE,),
+    "map_push_elem": (bpf.BPF_MAP_TYPE_QUEUE, bpf.BPF_MAP_TYPE_STACK, bpf.BPF_MAP_TYPE_BLOOM_FILTER),
+    "map_pop_elem": (bpf.BPF_MAP_TYPE_QUEUE, bpf.BPF_MAP_TYPE_STACK),
+    "map_peek_elem": (bpf.BPF_MAP_TYPE_QUEUE, bpf.BPF_MAP_TYPE_STACK, bpf.BPF_MAP_TYPE_BLOOM_FILTER),
+    "current_task_under_cgroup": (bpf.BPF_MAP_TYPE_CGROUP_ARRAY,),
+    "task_storage_get": (bpf.BPF_MAP_TYPE_TASK_STORAGE,),
+    "task_storage_delete": (bpf.BPF_MAP_TYPE_TASK_STORAGE,),
+    "inode_storage_get": (bpf.BPF_MAP_TYPE_INODE_STORAGE,),
+    "inode_storage_delete": (bpf.BPF_MAP_TYPE_INODE_STORAGE,),
+    "cgrp_storage_get": (bpf.BPF_MAP_TYPE_CGRP_STORAGE,),
+    "cgrp_storage_delete": (bpf.BPF_MAP_TYPE_CGRP_STORAGE,),
+    "user_ringbuf_drain": (bpf.BPF_MAP_TYPE_USER_RINGBUF,),
+}
+
+
 class Call:
     """A call of a helper while its arguments are put together."""
 
@@ -73,10 +92,10 @@ class Call:
         op = integer(self.cx, value, parameter.layout, what)
         most = value.most if isinstance(value, Scalar) else value
         if most > self.size:
-            may = f"may be as large as {most}" if isinstance(value, Scalar) else f"is {most}"
+            known = isinstance(value, int)
             raise self.cx.error(
-                f"{what} {may}, and the memory before it has {self.size} bytes: bound it, as in"
-                f" min(n, {self.size})"
+                f"{what} {'is' if known else 'may be as large as'} {most}, and the memory before it has"
+                f" {self.size} bytes{'' if known else f': bound it, as in min(n, {self.size})'}"
             )
         if isinstance(value, Scalar) and self.helper not in _SIZE_MAY_BE_0:
             raise self.cx.error(f"{what} must be known at build time: the kernel wants it to be more than 0")
@@ -89,6 +108,8 @@ class Call:
 
 def _number(call: Call, parameter: Parameter, value: Any) -> Op:
     assert parameter.layout is not None
+    if isinstance(value, KernelPointer):
+        raise call.error(parameter, "a number", value)
     return integer(call.cx, value, parameter.layout, f"{parameter.name} of {call.helper}")
 
 
@@ -117,8 +138,18 @@ def _text(call: Call, parameter: Parameter, value: Any) -> Op:
 def _map(call: Call, parameter: Parameter, value: Any) -> Op:
     if not isinstance(value, Map):
         raise call.error(parameter, "a map", value)
+    wanted = _MAP_TYPES.get(call.helper)
+    if wanted is not None and getattr(value, "type", None) not in wanted:
+        kinds = " or ".join(_type_name(number) for number in wanted)
+        raise call.error(parameter, f"a map of type {kinds}", value)
     call.map = value
     return value.op(call.cx)
+
+
+def _type_name(number: int) -> str:
+    prefix = "BPF_MAP_TYPE_"
+    names = (name for name, value in vars(bpf).items() if value == number and name.startswith(prefix))
+    return next(names)[len(prefix) :]
 
 
 def _key(call: Call, parameter: Parameter, value: Any) -> Op:
@@ -150,7 +181,7 @@ def _address(call: Call, parameter: Parameter, value: Any, user: bool) -> Op:
     if isinstance(value, (KernelPointer, KernelMemory)):
         if value.user == user:
             return value.address(call.cx)
-        cure = f'cast(..., "{value.type.declaration}") of a __user pointer, or the other helper'
+        cure = f"{call.helper.replace('kernel', 'user')} reads that"
         if user:
             cure = "say __user in the C declaration of the pointer if it is one"
         raise call.error(parameter, f"an address in {'user' if user else 'kernel'} memory", value, cure)
@@ -164,10 +195,18 @@ def _address(call: Call, parameter: Parameter, value: Any, user: bool) -> Op:
 
 def _trusted(call: Call, parameter: Parameter, value: Any) -> Op:
     wanted = struct_of(parameter.type) if "struct" in parameter.type else parameter.name
-    if isinstance(value, KernelPointer) and value.given and value.target.resolve().key == f"struct {wanted}":
-        return value.op
-    cure = "one that the kernel gave this program itself, such as get_current_task_btf()"
-    raise call.error(parameter, f"a struct {wanted} * that the verifier trusts", value, cure)
+    if not isinstance(value, KernelPointer) or value.target.resolve().key != f"struct {wanted}":
+        raise call.error(parameter, f"a struct {wanted} *", value)
+    if value.nullable:
+        raise call.error(
+            parameter, f"a struct {wanted} *", value, "check it first, as in `if not ...: return`"
+        )
+    if not value.trusted:
+        raise call.cx.error(
+            f"{parameter.name} of {call.helper} takes a struct {wanted} * that the kernel gave this program"
+            " itself, such as get_current_task_btf(); this one was read from memory"
+        )
+    return value.op
 
 
 def _own(call: Call, parameter: Parameter, value: Any) -> Op:

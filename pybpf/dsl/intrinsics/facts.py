@@ -32,7 +32,7 @@ def _numbers(program: str) -> frozenset[int]:
 
 
 def callers(number: int) -> list[str]:
-    """The types of programs that may call a helper."""
+    """The types of programs that may call a helper; none when that isn't known."""
     from pybpf.uapi.helper_facts import PROGRAMS
 
     return [program for program in PROGRAMS if number in _numbers(program)]
@@ -61,10 +61,10 @@ def check_caller(cx: Context, prototype: Prototype) -> None:
 
     program = _program(cx.kind)
     name = prototype.name[len("bpf_") :]
-    if not program:
+    allowed = callers(prototype.number)
+    if not program or not allowed:
         return
-    if prototype.number not in _numbers(program):
-        allowed = callers(prototype.number)
+    if program not in allowed:
         shown = (
             ", ".join(allowed)
             if len(allowed) <= 6

@@ -66,11 +66,11 @@ class Helper(Value):
     def __doc__(self) -> str:  # type: ignore[override]
         """What `help()` shows."""
         known = self.prototype
-        programs = textwrap.fill(", ".join(callers(known.number)), 100)
+        programs = ", ".join(callers(known.number)) or "not known"
         return (
             f"{self.signature} -> {known.result}\n\n"
             f"Helper {known.number}, since Linux {since(known.number)}; bpf-helpers(7) says what it does:\n"
-            f"{known.text}\n\nPrograms that may call it: {programs}."
+            f"{known.text}\n\n" + textwrap.fill(f"Programs that may call it: {programs}.", 100)
         )
 
     @property

@@ -36,7 +36,8 @@ def kernel_function(cx: Context, name: Any) -> Function:
     try:
         prototype = cx.target.btf.function(name)
     except TypeNotFound as error:
-        raise cx.error(f"{error}; the functions are those of {cx.target.name}") from None
+        hint = f" (did you mean {' or '.join(map(repr, error.near))}?)" if error.near else ""
+        raise cx.error(f"the types of {cx.target.name} have no function {name!r}{hint}") from None
 
     def call(cx: Context, *values: Any) -> Any:
         operands = _operands(cx, name, prototype.parameters, values)

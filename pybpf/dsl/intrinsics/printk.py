@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pybpf.codegen.ir import Op
@@ -29,6 +30,16 @@ _NUMBERS = {
     **dict.fromkeys(["ld", "li", "lld", "lli"], i64),
     **dict.fromkeys(["lu", "lx", "lX", "llu", "llx", "llX"], u64),
 }
+
+
+def _count(values: Sequence[Any]) -> str:
+    return f"{len(values) or 'no'} value{'s' * (len(values) != 1)}"
+
+
+def _are(values: Sequence[Any]) -> str:
+    return "is" if len(values) == 1 else "are"
+
+
 _PRINTS = {"p": "a pointer", "pus": "a text of the process's, by its pointer", "s": "a text of the kernel's"}
 
 
@@ -52,7 +63,7 @@ def printk(cx: Context, format: Any, *values: Any) -> Scalar:
         if match[1] != "%":
             wanted.append((match[0], match[2]))
     if len(wanted) != len(values):
-        raise cx.error(f"this format has {len(wanted)} conversions, and there are {len(values)} values")
+        raise cx.error(f"this format takes {_count(wanted)}, and there {_are(values)} {_count(values)}")
     if len(values) > _MOST:
         raise cx.error(f"printk prints at most {_MOST} values: print twice, or send an event")
     operands = [_operand(cx, text, kind, value) for (text, kind), value in zip(wanted, values)]
@@ -88,5 +99,6 @@ def _number(cx: Context, text: str, layout: Int, value: Any) -> Op:
     if not (layout.minimum <= low and high <= layout.maximum):
         fits = "lld" if low < 0 and (low < -(1 << 31) or high >= 1 << 31) else "d" if low < 0 else "llu"
         fits = "u" if fits == "llu" and high < 1 << 32 else fits
-        raise cx.error(f"{text} can't print every {describe(value).split(' ', 1)[-1]}: write %{fits}")
+        what = f"every {have.name}" if have else str(value)
+        raise cx.error(f"{text} can't print {what}: write %{fits}")
     return value.op if isinstance(value, Scalar) else cx.build.const(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from pybpf.asm import Statement, SubprogramRef, parse
+from pybpf.asm import LabelRef, Statement, SubprogramRef, format_statement, parse
 from pybpf.codegen.ir import Op
 from pybpf.dsl.intrinsics.context import context
 from pybpf.dsl.intrinsics.intrinsic import Function
@@ -15,7 +15,7 @@ from pybpf.dsl.maps import Map
 from pybpf.dsl.subprograms import Subprogram
 from pybpf.dsl.types import u64
 from pybpf.dsl.values import Scalar, describe
-from pybpf.errors import AsmError, EncodingError
+from pybpf.errors import AsmError, EncodingError, near
 from pybpf.isa.opcodes import BPF_CALL, BPF_EXIT, BPF_JMP, LDDW
 
 if TYPE_CHECKING:
@@ -96,19 +96,20 @@ def asm(cx: Context, code: Any, *values: Any) -> Scalar:
         raise cx.error(f"asm takes text, or a list of what pybpf.asm.ops makes, not {describe(code)}")
     if not statements:
         raise cx.error("asm has no instruction: its result would be nowhere")
+    own = {label for statement in statements for label in statement.labels}
     for statement in statements:
-        _check(cx, statement)
+        _check(cx, statement, own)
     return Scalar(cx.build.call(_own_labels(cx, statements), *operands), u64)
 
 
-def _check(cx: Context, statement: Statement) -> None:
+def _check(cx: Context, statement: Statement, own: set[str]) -> None:
     """Refuse what would upset the code around."""
-    from pybpf.asm import format_statement
-
     insn = statement.insn
     text = format_statement(statement).strip()
     if insn.opcode == BPF_JMP | BPF_EXIT:
         raise cx.error(f"asm: {text!r} would leave the program; return from the probe instead")
+    if isinstance(statement.ref, LabelRef) and statement.ref.name not in own:
+        raise cx.error(f"asm: {text!r} goes to a label that isn't here{near(statement.ref.name, own)}")
     if isinstance(statement.ref, SubprogramRef):
         raise cx.error(f"asm: {text!r} calls a subprogram; call it from the probe instead")
     uses_src = insn.opcode != LDDW and insn.opcode != BPF_JMP | BPF_CALL

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pybpf.dsl.intrinsics.intrinsic import Intrinsic
 from pybpf.dsl.kernel import KernelMemory, KernelPointer, pointer
-from pybpf.dsl.values import describe
+from pybpf.dsl.values import Scalar, describe
 from pybpf.errors import BtfError, FieldNotFound, TypeNotFound, near
 from pybpf.spec import Layout
 
@@ -128,8 +128,8 @@ def address_of(cx: Context, owner: Any, field: Any = None) -> KernelPointer:
 def _place(cx: Context, function: str, value: Any) -> Any:
     if isinstance(value, (KernelPointer, KernelMemory)):
         return value.address(cx)
-    if function == "cast" and len(getattr(value, "parts", ())) == 1 and getattr(value, "layout", None):
-        return value.parts[0]
+    if function == "cast" and isinstance(value, Scalar):
+        return value.op
     raise cx.error(f"{function} takes a kernel pointer, not {describe(value)}")
 
 

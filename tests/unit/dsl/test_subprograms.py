@@ -83,7 +83,7 @@ ERRORS = {
     ),
     "nothing returned": (
         "@subprogram\ndef f() -> u64:\n    pass\n\n@kprobe('f')\ndef probe():\n    f()\n",
-        "the result of the subprogram f is an u64, and None is no number",
+        "the result of the subprogram f is a u64, and None is no number",
     ),
     "a context": (
         "@subprogram\ndef f():\n    e = events.reserve()\n    if not e:\n        return\n"
