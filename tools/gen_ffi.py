@@ -92,6 +92,8 @@ struct bpf_prog_info {
     void *line_info; void *jited_line_info;
     uint32_t nr_jited_line_info, line_info_rec_size, jited_line_info_rec_size, nr_prog_tags;
     void *prog_tags;
+    uint64_t run_time_ns, run_cnt, recursion_misses;
+    uint32_t verified_insns, attach_btf_obj_id, attach_btf_id;
 };
 struct bpf_btf_info { void *btf; uint32_t btf_size, id; void *name; uint32_t name_len, kernel_btf; };
 struct bpf_link_info { uint32_t type, id, prog_id; };

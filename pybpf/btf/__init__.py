@@ -6,7 +6,7 @@ btf["struct task_struct"].offset_of("se.avg.load_avg")
 
 from pybpf.btf.field import Field, Load
 from pybpf.btf.graph import Btf
-from pybpf.btf.source import kernel, load, module, parse, reference
+from pybpf.btf.source import kernel, load, module, parse, places, reference, use
 from pybpf.btf.types import Member, Parameter, Type, Value
 
 __all__ = [
@@ -21,5 +21,7 @@ __all__ = [
     "load",
     "module",
     "parse",
+    "places",
     "reference",
+    "use",
 ]

@@ -92,7 +92,7 @@ class _Maker:
             return Fields(type, fields), count
         if type.kind == "array":
             element = type.target.resolve()
-            if element.kind == "int" and element.name == "char":
+            if element.kind == "int" and element.name == "char" and element.size == 1:
                 return _Text(type.count), 1
             inner, count = self.make(element, depth)
             if count * type.count > _MOST:
@@ -129,9 +129,9 @@ def _scalar(type: Type) -> Any:
         return construct.FormatField(order, _FLOATS[type.size])
     if type.encoding == 4 and type.size == 1:
         return construct.Flag
+    if not type.size:
+        raise BtfError(f"{type.declaration} is a {type.kind} without a size: nothing can be decoded")
     if type.kind not in ("int", "ptr", "enum", "enum64"):
-        if not type.size:
-            raise BtfError(f"{type.declaration} is a {type.kind} without a size: nothing can be decoded")
         return construct.Bytes(type.size)
     if type.size in _CODES:
         code = _CODES[type.size]

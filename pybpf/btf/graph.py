@@ -259,14 +259,17 @@ class Btf:
             at = self._types.find(raw, at + 1, end)
         return self.base._find_record(record) if self.base is not None else -1
 
+    def functions(self, name: str) -> Iterator[Type]:
+        """The `func` types of that name, this BTF's before its base's."""
+        yield from self._named(name, ("func",))
+        if self.base is not None:
+            yield from self.base.functions(name)
+
     def function(self, name: str) -> Type:
         """The prototype (`func_proto`) of the function `name`; raises `TypeNotFound`."""
-        func = next(self._named(name, ("func",)), None)
+        func = next(self.functions(name), None)
         if func is None:
-            if self.base is not None:
-                return self.base.function(name)
-            names = (type.name for type in self if type.kind == "func")
-            raise TypeNotFound(f"{name}()", near_names(name, names))
+            raise TypeNotFound(f"{name}()", near_names(name, self._names(("func",))))
         self.asked(func)
         return func.target
 

@@ -37,7 +37,7 @@ def show(type: Type) -> str:
     Of bit fields, `offset: first bit  bits`. Structs without a name are written out.
     """
     if type.kind not in ("struct", "union"):
-        raise BtfError(f"{type.key} is a {type.kind}: only structs and unions have a layout")
+        raise BtfError(f"{type.key} has no layout: only structs and unions do")
     lines = [f"{type.key if type.name else type.kind} {{", *_lines(type, 0, "\t", 0)]
     holes = [bits for at, bits in gaps(type) if at + bits < type.size * 8]
     padding = sum(bits for _, bits in gaps(type)) - sum(holes)

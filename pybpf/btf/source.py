@@ -8,7 +8,7 @@ from pybpf.btf import container
 from pybpf.btf.graph import Btf
 from pybpf.errors import BtfError, UnsupportedFeature
 
-__all__ = ["kernel", "load", "module", "parse", "reference"]
+__all__ = ["kernel", "load", "module", "parse", "places", "reference", "use"]
 
 _FOLDER = "/sys/kernel/btf"
 _loaded: dict[str, Btf] = {}
@@ -33,15 +33,37 @@ def load(path: str | os.PathLike[str], base: Btf | None = None) -> Btf:
         raise BtfError(f"{name}: {error}") from None
 
 
+def places() -> list[str]:
+    """The files in which `kernel` looks, in this order: the running kernel's own, then its debug files."""
+    release = os.uname().release
+    return [
+        f"{_FOLDER}/vmlinux",
+        f"/boot/vmlinux-{release}",
+        f"/lib/modules/{release}/vmlinux",
+        f"/lib/modules/{release}/build/vmlinux",
+        f"/usr/lib/debug/boot/vmlinux-{release}",
+        f"/usr/lib/debug/lib/modules/{release}/vmlinux",
+    ]
+
+
 def kernel() -> Btf:
-    """The running kernel's BTF (Linux 5.4, `CONFIG_DEBUG_INFO_BTF`). Raises `UnsupportedFeature`."""
-    path = f"{_FOLDER}/vmlinux"
-    if path not in _loaded:
-        if not os.path.exists(path):
-            why = f"there is no {path}: give the types of this kernel with --btf FILE"
+    """The running kernel's BTF (Linux 5.4, `CONFIG_DEBUG_INFO_BTF`), or what `use` was told.
+
+    Raises `UnsupportedFeature` when there is none in any of `places`.
+    """
+    if "kernel" not in _loaded:
+        found = next(filter(os.path.exists, places()), None)
+        if found is None:
+            why = f"there is no {_FOLDER}/vmlinux: give the types of this kernel with --btf FILE"
             raise UnsupportedFeature("BTF", "5.4, built with CONFIG_DEBUG_INFO_BTF", why)
-        _loaded[path] = load(path)
-    return _loaded[path]
+        _loaded["kernel"] = load(found)
+    return _loaded["kernel"]
+
+
+def use(path: str | os.PathLike[str]) -> Btf:
+    """Take the BTF in a file for the running kernel's from now on: for a kernel that was built without."""
+    _loaded["kernel"] = load(path)
+    return _loaded["kernel"]
 
 
 def module(name: str) -> Btf:

@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "run a program and show its events",
     "inspect": "show a program's maps, instructions and diagrams, without loading it",
     "disasm": "show the instructions of a program, a file, or what is loaded in the kernel",
+    "btf": "show the types of a kernel, and which of them programs need",
     "asm": "turn a text of instructions into bytes",
 }
 

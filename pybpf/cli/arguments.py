@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """The arguments; UsageError for what is unknown, with the names that are near."""
-        args, unknown = self.parse_known_args(words)
+        args, unknown = self.parse_known_intermixed_args(words)
         if unknown:
             name = unknown[0].partition("=")[0]
             if not name.startswith("-"):

@@ -9,10 +9,10 @@ from struct import iter_unpack
 from typing import NamedTuple
 
 from pybpf.asm import KernelFunctionRef, KernelSymbol, MapRef, MapValueRef, Ref, Statement, SubprogramRef
-from pybpf.btf import Btf, parse
 from pybpf.btf.debug_info import Line, functions, lines
 from pybpf.errors import ProgramNotFound, SyscallError, near
 from pybpf.inspect.disassembly import Disassembly
+from pybpf.inspect.live_btf import btf_by_id
 from pybpf.isa import Instruction, Undecoded, decode_loaded, distance, find, slot_indices
 from pybpf.sys import Fd, command, kallsyms, object_info, query
 from pybpf.uapi import bpf
@@ -71,7 +71,7 @@ def disassemble_loaded(fd: Fd) -> Disassembly:
     """The program with the names of its maps, functions and helpers, and the lines it was made from (5.0)."""
     info = _info(fd)
     code, maps, starts, places = _contents(fd, info)
-    btf = _btf(info.btf_id) if info.btf_id else None
+    btf = btf_by_id(info.btf_id) if info.btf_id else None
     names = functions(starts, info.func_info_rec_size, btf) if btf and starts else {}
     sources = lines(places, info.line_info_rec_size, btf) if btf and places else {}
     names[0] = names.get(0) or info.name.rstrip(b"\0").decode() or "unnamed"
@@ -115,14 +115,6 @@ def _contents(fd: Fd, info: _Info) -> tuple[bytes, bytes, bytes, bytes]:
     object_info(fd.fileno(), "prog", **counts, **{name: buffer for name, buffer in buffers.items() if buffer})
     code, maps, starts, places = map(bytes, buffers.values())
     return code, maps, starts, places
-
-
-def _btf(number: int) -> Btf:
-    with Fd(command(bpf.BPF_BTF_GET_FD_BY_ID, start_id=number), f"BTF {number}") as fd:
-        (size,) = object_info(fd.fileno(), "btf", "btf_size")
-        data = bytearray(size)
-        object_info(fd.fileno(), "btf", btf=data, btf_size=size)
-    return parse(bytes(data))
 
 
 def _map_name(number: int) -> str:

@@ -121,7 +121,7 @@ struct node {
 	/* size: 64, cache lines: 1, members: 8, holes: 3, sum holes: 10 bytes 1 bit, padding: 12 bytes */
 };"""
     )
-    with pytest.raises(BtfError, match=r"^u64 is a int: only structs and unions have a layout$"):
+    with pytest.raises(BtfError, match=r"^u64 has no layout: only structs and unions do$"):
         show(btf["u64"])
 
 
