@@ -94,6 +94,9 @@ class ArrayPlace(Value):
             and other.place._replace(base=self.place.base) == self.place
         )
 
+    def length(self, cx: Context) -> int:
+        return self.layout.count
+
     def _element(self, cx: Context, key: Any) -> Memory:
         return element(cx, self.place, key, self.layout.count, self.layout.element.size, self)
 

@@ -51,6 +51,9 @@ class Bytes(Methods):
     def address(self, cx: Context) -> Op:
         return self.memory(cx).address(cx)
 
+    def length(self, cx: Context) -> int:
+        return self.size
+
     def piece(self, cx: Context, place: Memory, at: int, size: int) -> Op:
         """`size` of the bytes as a number; `place` is where `memory` says that they lie."""
         return cx.build.load(place.base, place.offset + at, size)
@@ -168,6 +171,9 @@ class Text(Bytes):
         if self.fill is not None:
             self.fill(cx, place.base)
         return place
+
+    def length(self, cx: Context) -> int:
+        raise cx.error(f"{self.describe()} ends at its first NUL: its length is not known at build time")
 
     def truth(self, cx: Context) -> Condition | bool:
         return Condition("ne", self.piece(cx, self.memory(cx), 0, 1), cx.build.const(0), 1)

@@ -82,6 +82,9 @@ class Value:
     def contains(self, cx: Context, key: Any) -> Condition | bool:
         raise cx.error(f"`in` works on maps, not on {self.describe()}")
 
+    def length(self, cx: Context) -> int:
+        raise cx.error(f"{self.describe()} has no length that is known at build time")
+
     def delete_item(self, cx: Context, key: Any) -> None:
         raise cx.error(f"nothing can be deleted from {self.describe()}")
 
@@ -176,8 +179,10 @@ def convert(cx: Context, value: Any, layout: Int) -> Any:
         and layout.minimum <= value.layout.minimum
         and (value.layout.maximum <= layout.maximum)
     ):
-        return Scalar(op, layout)
-    return Scalar(cx.build.extend(op, layout.size, layout.signed), layout)
+        return Scalar(op, layout, value.most)
+    narrow = isinstance(value, Scalar) and not value.layout.signed and value.most <= layout.maximum
+    most = value.most if isinstance(value, Scalar) and narrow else None
+    return Scalar(cx.build.extend(op, layout.size, layout.signed), layout, most)
 
 
 def _a(layout: Int) -> str:

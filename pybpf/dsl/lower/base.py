@@ -36,6 +36,10 @@ class Lowerer:
         """Go to `then` if an expression is true, else to `otherwise`. Lowering is at no block after it."""
         raise NotImplementedError
 
+    def refine(self, node: ast.expr, outcome: bool) -> None:
+        """Take note of what a condition tells of variables."""
+        raise NotImplementedError
+
     def statements(self, nodes: list[ast.stmt]) -> None:
         """Lower statements, up to the first that can't be reached."""
         raise NotImplementedError

@@ -90,11 +90,16 @@ def _whole(cx: Context, value: Any) -> Any:
     return arithmetic(cx, ast.Add(), value, 0)
 
 
+def _length(cx: Context, value: Any) -> int:
+    return int(value.length(cx))
+
+
 # What each does when at least one argument is known only to the kernel.
 BUILTINS: dict[Any, Callable[..., Any]] = {
     abs: _absolute,
     bool: _truth,
     int: _whole,
+    len: _length,
     max: _larger,
     min: _smaller,
     range: _range,

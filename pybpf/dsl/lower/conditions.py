@@ -9,43 +9,31 @@ from typing import Any
 from pybpf.codegen.ir import Block
 from pybpf.dsl.decorators import Func
 from pybpf.dsl.lower.base import Lowerer
+from pybpf.dsl.lower.checks import limits, null_checks
 from pybpf.dsl.lower.operators import comparison, static_comparison
 from pybpf.dsl.maybe import Maybe
 from pybpf.dsl.values import Condition, Value
 
-__all__ = ["Conditions", "null_checks"]
-
-
-def null_checks(node: ast.expr, outcome: bool) -> dict[str, bool]:
-    """Which names are known to be there (True) or None (False) when `node` came out as `outcome`."""
-    if isinstance(node, ast.Name):
-        return {node.id: outcome}
-    if isinstance(node, ast.NamedExpr) and isinstance(node.target, ast.Name):
-        return {node.target.id: outcome}
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        return null_checks(node.operand, not outcome)
-    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And) == outcome:
-        found: dict[str, bool] = {}
-        for operand in node.values:
-            found.update(null_checks(operand, outcome))
-        return found
-    if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.left, ast.Name):
-        (op,), (right,) = node.ops, node.comparators
-        if isinstance(right, ast.Constant) and right.value is None:
-            if isinstance(op, (ast.Is, ast.Eq)):
-                return {node.left.id: not outcome}
-            if isinstance(op, (ast.IsNot, ast.NotEq)):
-                return {node.left.id: outcome}
-    return {}
+__all__ = ["Conditions"]
 
 
 class Conditions(Lowerer):
     """The part of lowering that decides."""
 
     def refine(self, node: ast.expr, outcome: bool) -> None:
-        """Take note of the null checks in a condition."""
+        """Take note of what a condition tells of variables."""
         for name, present in null_checks(node, outcome).items():
             self.scope.refine(name, present)
+        for name, most in limits(node, outcome, self._known):
+            self.scope.limit(name, most)
+
+    def _known(self, node: ast.expr) -> Any:
+        """The value of a constant or a name, if it is known at build time."""
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.Name) and (node.id in self.scope.names or node.id in self.globals):
+            return self.value(node)
+        return None
 
     def branch(self, node: ast.expr, then: Block, otherwise: Block) -> None:
         self.cx.at(node)

@@ -94,17 +94,22 @@ class Expressions(Lowerer):
     def _ifexp(self, node: ast.IfExp) -> Any:
         true, false = self.cx.build.new_block("then"), self.cx.build.new_block("else")
         self.branch(node.test, true, false)
-        return self._choose([(true, node.body), (false, node.orelse)])
+        return self._choose([(true, node.body), (false, node.orelse)], node.test)
 
-    def _choose(self, arms: list[tuple[Any, Any]]) -> Any:
-        """The value of whichever block is reached; an arm is a value or an expression to lower there."""
+    def _choose(self, arms: list[tuple[Any, Any]], test: ast.expr | None = None) -> Any:
+        """The value of whichever block is reached; an arm is a value or an expression to lower there.
+
+        The first is reached when `test` holds, the second when it doesn't.
+        """
         paths, name = [], "the value of this expression"
         before = dict(self.scope.names)
-        for block, arm in arms:
+        for outcome, (block, arm) in zip((True, False), arms):
             if not block.preds:
                 continue
             self.scope.names = dict(before)
             self.cx.build.enter(block)
+            if test is not None:
+                self.refine(test, outcome)
             value = self.value(arm) if isinstance(arm, ast.expr) else arm
             self.scope.assign(name, value)
             paths.append(self.scope.path())

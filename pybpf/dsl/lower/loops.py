@@ -86,6 +86,8 @@ class Loops(Conditions):
         name = node.target.id
         counter = f"{name}'s counter"
         layout = rounds.layout
+        far = rounds.stop if rounds.step > 0 else rounds.start
+        most = max(0, (far if static(far) else far.most) - (rounds.step > 0))
         self.scope.assign(counter, self._end(rounds.start, layout))
         self.scope.assign(f"{counter}'s end", self._end(rounds.stop, layout))
 
@@ -103,7 +105,8 @@ class Loops(Conditions):
             if body.preds:
                 self.scope.names = names
                 self.cx.build.enter(body)
-                self.scope.assign(name, self.scope.read(counter))
+                now = self.scope.read(counter)
+                self.scope.assign(name, Scalar(now.op, layout, most))
                 self.statements(node.body)
 
         def step() -> None:

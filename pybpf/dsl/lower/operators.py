@@ -97,7 +97,7 @@ def arithmetic(cx: Context, op: ast.operator, a: Any, b: Any) -> Any:
     result = cx.build.alu(name, left, right, max(4, layout.size))
     if layout.size < 4 or (layout.size == 4 and layout.signed):
         result = cx.build.extend(result, layout.size, layout.signed)
-    return Scalar(result, layout, _most(op, b, layout))
+    return Scalar(result, layout, _most(op, a, b, layout))
 
 
 def _operand(cx: Context, value: Any, layout: Int, what: str, exact: bool) -> Op:
@@ -143,13 +143,31 @@ def _floor(cx: Context, name: str, a: Op, b: Op, layout: Int) -> Op:
     return build.extend(result, layout.size, signed=True)
 
 
-def _most(op: ast.operator, b: Any, layout: Int) -> int | None:
-    """The largest result, where a constant bounds it: of a mask, or a remainder."""
-    if not isinstance(b, int) or b <= 0:
-        return None
+def _most(op: ast.operator, a: Any, b: Any, layout: Int) -> int | None:
+    """The largest result, where the operands bound it."""
+    x, y = _largest(a, layout), _largest(b, layout)
+    known = isinstance(b, int) and b > 0
+    most = layout.maximum
     if isinstance(op, ast.BitAnd):
-        return min(b, layout.maximum)
-    return b - 1 if isinstance(op, ast.Mod) else None
+        most = min(y if known else most, most) if layout.signed else min(x, y)
+    elif isinstance(op, ast.Mod) and known:
+        most = b - 1 if layout.signed else min(x, b - 1)
+    elif layout.signed:
+        return None
+    elif isinstance(op, ast.Add):
+        most = x + y
+    elif isinstance(op, ast.Mult):
+        most = x * y
+    elif isinstance(op, (ast.FloorDiv, ast.RShift)):
+        most = x if not known else x // b if isinstance(op, ast.FloorDiv) else x >> b
+    return most if most <= layout.maximum else None
+
+
+def _largest(value: Any, layout: Int) -> int:
+    """How large an operand can be, as a number of this type."""
+    if isinstance(value, Scalar):
+        return layout.maximum if value.layout.signed else value.most
+    return value if isinstance(value, int) and value >= 0 else layout.maximum
 
 
 def negative(cx: Context, value: Any) -> Any:

@@ -117,6 +117,17 @@ class Scope:
             else:
                 self.names[other] = _Constant(None, binding.location)
 
+    def limit(self, name: str, most: int) -> None:
+        """A comparison has shown how large `name` can be."""
+        binding = self.names.get(name)
+        if (
+            isinstance(binding, _Variable)
+            and isinstance(binding.kind, Scalar)
+            and 0 <= most < binding.kind.most
+        ):
+            kind = Scalar(binding.kind.op, binding.kind.layout, most)
+            self.names[name] = binding._replace(kind=kind)
+
     def begin_loop(self, names: Iterable[str], types: Mapping[str, Int]) -> dict[str, _Binding]:
         """Make variables of what a loop will set; returns how they stand at its head.
 
@@ -205,7 +216,7 @@ class Scope:
             if isinstance(binding, _Unusable):
                 return binding
         if all(_same(first, binding) for binding in found):
-            return first if all(_copies(first, binding) for binding in found) else _renewed(first)
+            return _merged(found)
         kinds = [binding.kind for binding in found if isinstance(binding, _Variable)]
         numbers = [binding.value for binding in found if isinstance(binding, _Constant)]
         if all(isinstance(number, int) for number in numbers):
@@ -255,17 +266,29 @@ class Scope:
         return _Variable(kind, locals_, build.location)
 
 
+def _merged(bindings: list[_Binding]) -> _Binding:
+    """One for all that are the same, but for what was found out about them on some paths."""
+    first = bindings[0]
+    if isinstance(first, _Variable) and isinstance(first.kind, Scalar):
+        kinds = [each.kind for each in bindings if isinstance(each, _Variable)]
+        most = max(kind.most for kind in kinds if isinstance(kind, Scalar))
+        return first._replace(kind=Scalar(first.kind.op, first.kind.layout, most))
+    return first if all(_copies(first, each) for each in bindings) else _renewed(first)
+
+
 def _copies(a: _Binding, b: _Binding) -> bool:
-    """Whether two names stand for one thing that may be None; or none of them may."""
+    """Whether two names stand for the same thing, which may be None."""
     kinds = [each.kind if isinstance(each, _Variable) else None for each in (a, b)]
     origins = [kind.origin if isinstance(kind, Maybe) else None for kind in kinds]
     return origins[0] is origins[1] and origins[0] is not None
 
 
 def _renewed(binding: _Binding) -> _Binding:
-    """From here on, the name may stand for something else than the names it was copied to."""
+    """From here on, the name may stand for something else: no longer what its copies are, or so small."""
     if isinstance(binding, _Variable) and isinstance(binding.kind, Maybe):
         return binding._replace(kind=Maybe(binding.kind.value, binding.kind.presence))
+    if isinstance(binding, _Variable) and isinstance(binding.kind, Scalar):
+        return binding._replace(kind=Scalar(binding.kind.op, binding.kind.layout))
     return binding
 
 

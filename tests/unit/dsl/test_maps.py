@@ -159,9 +159,13 @@ CASES = {
             counts[1] = stat.hits
         if stat is None:
             counts[2] = 1
+        counts[3] = stat.hits if stat else 7
+        n = counts.get(a + 50)
+        counts[4] = n if n is not None else 8
+        counts[5] = u64(stat is not None and stat.hits == b)
         """,
         [(1, 5), (0, 9)],
-        {1: 5, 2: 1},
+        {1: 5, 2: 1, 3: 7, 4: 8, 5: 0},
     ),
     "a record that is popped lives on": (
         """

@@ -1,0 +1,230 @@
+"""Records, arrays, texts and unions: what a probe can do with data of its own, on the machine."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from pybpf import btf
+from pybpf.dsl import lower
+from pybpf.spec import Target
+from pybpf.vm import Machine
+
+TARGET = Target("reference", btf.reference())
+
+DECLARATIONS = """
+class Point(Record):
+    x: i32
+    y: i32
+
+class Line(Record):
+    start: Point
+    end: Point
+    color: u8
+
+class Address(Union):
+    v4: u32
+    v6: Array[u8, 16]
+    words: Array[u32, 4]
+
+class Peer(Record):
+    family: u16
+    address: Address
+    name: CString[10]
+    points: Array[Point, 3]
+
+class Header(Record, packed=True):
+    kind: u8
+    length: u32
+    flags: u16
+    check: u64
+
+class Longer(Point):
+    z: i64
+
+lines = HashMap("lines", u32, Line, max_entries=4)
+peers = HashMap("peers", u32, Peer, max_entries=4)
+by_line = HashMap("by_line", Line, u64, max_entries=4)
+by_name = HashMap("by_name", CString[16], u64, max_entries=4)
+headers = HashMap("headers", Header, Header, max_entries=4)
+large = ArrayMap("large", Array[u64, 64], 1)
+"""
+
+# As in test_maps: the body of a probe of two numbers, what it is given, and what `counts` holds in the end.
+CASES = {
+    "records in records": (
+        """
+        line = Line(start=Point(1, 2), color=3)
+        line.end.x = i32(a)
+        line.end = Point(x=line.end.x, y=7)
+        counts[1] = u64(line.start.x + line.end.x)
+        counts[2] = u64(line.end.y) + line.color
+        lines[1] = line
+        found = lines[1]
+        if found:
+            found.start = line.end
+            counts[3] = u64(found.start.x)
+            by_line[found] = 5
+            counts[4] = by_line.get(Line(start=line.end, end=line.end, color=3), 0)
+        """,
+        [(40, 0)],
+        {1: 41, 2: 10, 3: 40, 4: 5},
+    ),
+    "compared as wholes": (
+        """
+        p, q = Point(1, i32(a)), Point(1, i32(b))
+        counts[1] = u64(p == q)
+        lines[1] = Line(start=p, end=q)
+        line = lines[1]
+        if line:
+            counts[2] = u64(line.start == line.end)
+            counts[3] = u64(line.start != p) + 10 * u64(line.end == q)
+        """,
+        [(5, 5)],
+        {1: 1, 2: 1, 3: 10},
+    ),
+    "compared, and different": (
+        """
+        p, q = Point(1, i32(a)), Point(1, i32(b))
+        counts[1] = u64(p == q)
+        lines[1] = Line(start=p, end=q)
+        line = lines[1]
+        if line:
+            counts[2] = u64(line.start == line.end)
+        """,
+        [(5, 6)],
+        {1: 0, 2: 0},
+    ),
+    "a record made from another": (
+        "p = Longer(x=1, y=2, z=i64(a))\ncounts[1] = u64(p.x + p.y + p.z)",
+        [(7, 0)],
+        {1: 10},
+    ),
+    "a union": (
+        """
+        peer = Peer(family=2)
+        peer.address.v6 = b"0123456789abcdef"
+        counts[1] = u64(peer.address.v4)
+        peer.address.v4 = u32(a)
+        counts[2] = u64(peer.address.v6[0]) + u64(peer.address.words[0]) + u64(peer.address.words[3])
+        """,
+        [(5, 0)],
+        {1: 0x33323130, 2: 10},
+    ),
+    "records with arrays and texts": (
+        """
+        peer = Peer(family=2, name="abc", points=[Point(1, 2), Point(3, 4), Point(x=5)])
+        peer.points[1].y += i32(a)
+        peer.points[2] = peer.points[1]
+        peers[1] = peer
+        found = peers.pop(1)
+        if found:
+            counts[1] = u64(found.points[2].y)
+            counts[2] = u64(found.name == "abc") + 10 * u64(found.name == "abcd") + 100 * u64(found == peer)
+            counts[3] = len(found.points) + 10 * len(peer.address.v6)
+        """,
+        [(6, 0)],
+        {1: 10, 2: 101, 3: 163},
+    ),
+    "arrays by kernel indices": (
+        """
+        row = Array[u64, 8](1, 2, 3)
+        row[3] = b
+        total = 0
+        for i in range(8):
+            total += row[i]
+        for i in range(100):
+            row[i & 7] += 1
+        row[a & 7] = 1000
+        if a < 8:
+            row[a] += 1
+        if a >= 8 or not row[a] == 1001:
+            row[0] = 0
+        row[min(a, 3) + a % 5 // 3] += 0
+        counts[1] = total
+        counts[2] = row[a & 7] + row[7]
+        for i in unroll(range(2)):
+            large[0][i] = total
+        for i in range(30, 40):
+            large[0][i] += i
+        counts[3] = large[0][1] + large[0][39]
+        """,
+        [(1, 10)],
+        {1: 16, 2: 1013, 3: 55},
+    ),
+    "slices": (
+        """
+        row = Array[u32, 6](1, 2, 3, 4, 5, 6)
+        row[0:3] = row[3:]
+        counts[1] = u64(row[0]) * 100 + u64(row[2])
+        data = Array[u8, 8]()
+        data[:] = b"abcdefgh"
+        data[2:4] = "XY"
+        data[-1] = u8(a)
+        counts[2] = u64(data[:4] == b"abXY") + 2 * u64(data[4:7] == "efg") + 4 * u64(data[6:] == b"gh")
+        counts[3] = u64(data[2:4] == data[2:4]) + 2 * u64(row[:2] == row[1:3]) + u64(data[7])
+        """,
+        [(66, 0)],
+        {1: 406, 2: 3, 3: 67},
+    ),
+    "texts": (
+        """
+        name = CString[16]("/usr/lib")
+        counts[1] = u64(name.startswith("/usr")) + 2 * u64(name.startswith("/lib")) + 4 * u64(name.startswith(""))
+        counts[2] = u64(name == "/usr/lib") + 2 * u64(name == "/usr") + 4 * u64(name[:4] == "/usr") + 8 * u64(name != "x")
+        counts[3] = u64(name[5])
+        name[0] = 0
+        if not name:
+            counts[4] = 1
+        name = CString[16](current.comm)
+        if name == current.comm:
+            counts[5] = 1
+        by_name[name] = 9
+        counts[6] = by_name.get(current.comm, 0)
+        """,
+        [(0, 0)],
+        {1: 5, 2: 13, 3: 108, 4: 1, 5: 1, 6: 9},
+    ),
+    "a text that two branches use": (
+        """
+        comm = current.comm
+        if a:
+            counts[1] = u64(comm == "never")
+        else:
+            counts[2] = u64(comm.startswith("x"))
+        """,
+        [(0, 0), (1, 0)],
+        {1: 0, 2: 0},
+    ),
+    "packed": (
+        """
+        header = Header(kind=1, length=u32(a), flags=7, check=b)
+        headers[header] = header
+        found = headers.get(Header(1, u32(a), 7, b))
+        if found:
+            found.length += 1
+            counts[1] = u64(found.length)
+            counts[2] = found.check
+            counts[3] = u64(found == header)
+        """,
+        [(0x12345678, 0xFEDCBA9876543210)],
+        {1: 0x12345679, 2: 0xFEDCBA9876543210, 3: 0},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_in_a_probe(name, module):
+    body, given, expected = CASES[name]
+    text = f"{DECLARATIONS}\n\n@kprobe('f')\ndef probe(a: u64, b: u64):\n" + textwrap.indent(
+        textwrap.dedent(body), "    "
+    )
+    made = Machine(lower(module(text), {}, TARGET), btf=TARGET.btf)
+    for a, b in given:
+        made.call("probe", a, b)
+    counts = {
+        int.from_bytes(key, "little"): int.from_bytes(value, "little")
+        for key, value in made.maps["counts"].items()
+    }
+    assert counts == expected
