@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pybpf import asm
 from pybpf.errors import LoadError, SyscallError
 from pybpf.load import verifier
+from pybpf.load.kernel_functions import kernel_function
 from pybpf.spec import ProgramSpec
 from pybpf.sys import Fd, command, object_info, object_name, query
 from pybpf.sys.memlock import with_memlock
@@ -125,7 +126,7 @@ def load_program(
     `debug` are the fields of BPF_PROG_LOAD that carry BTF function and line info. Raises VerifierError,
     LoadError, SyscallError (`.why` has the cure), and asm's errors for a symbol that isn't known.
     """
-    code = asm.link(spec.code, maps)
+    code = asm.link(spec.code, maps, kernel_function)
     fields = {
         "prog_type": spec.type,
         "insns": code,

@@ -9,7 +9,7 @@ from pybpf.dsl.intrinsics.context import context
 from pybpf.dsl.intrinsics.memory import constant, memory
 from pybpf.dsl.intrinsics.prototype import Parameter, struct_of
 from pybpf.dsl.kernel import KernelMemory, KernelPointer
-from pybpf.dsl.maps import Map
+from pybpf.dsl.maps import Events, Map
 from pybpf.dsl.places import RecordPlace, place_of
 from pybpf.dsl.records import RecordValue
 from pybpf.dsl.subprograms import Subprogram
@@ -67,6 +67,7 @@ _MAP_TYPES = {
     "cgrp_storage_delete": (bpf.BPF_MAP_TYPE_CGRP_STORAGE,),
     "user_ringbuf_drain": (bpf.BPF_MAP_TYPE_USER_RINGBUF,),
 }
+_PERF = ("perf_event_output", "perf_event_read", "perf_event_read_value", "skb_output", "xdp_output")
 
 
 class Call:
@@ -138,12 +139,26 @@ def _text(call: Call, parameter: Parameter, value: Any) -> Op:
 def _map(call: Call, parameter: Parameter, value: Any) -> Op:
     if not isinstance(value, Map):
         raise call.error(parameter, "a map", value)
+    if isinstance(value, Events):
+        _check_buffer(call, parameter, value)
     wanted = _MAP_TYPES.get(call.helper)
     if wanted is not None and getattr(value, "type", None) not in wanted:
         kinds = " or ".join(_type_name(number) for number in wanted)
         raise call.error(parameter, f"a map of type {kinds}", value)
     call.map = value
     return value.op(call.cx)
+
+
+def _check_buffer(call: Call, parameter: Parameter, value: Events) -> None:
+    """Events are a ring buffer on one kernel, and a perf buffer on another."""
+    ring, wants_ring = call.cx.buffer == "ringbuf", call.helper.startswith("ringbuf")
+    if ring == wants_ring or not (wants_ring or call.helper in _PERF):
+        return
+    have = f"{describe(value)}, which is a {'ring' if ring else 'perf'} buffer here"
+    raise call.cx.error(
+        f"{parameter.name} of {call.helper} takes a {'perf' if ring else 'ring'} buffer, not {have}:"
+        f" {value.name}.submit(event) sends to either"
+    )
 
 
 def _type_name(number: int) -> str:

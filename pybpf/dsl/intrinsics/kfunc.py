@@ -8,6 +8,7 @@ from pybpf.asm import KernelFunctionRef
 from pybpf.codegen.ir import Op
 from pybpf.dsl.intrinsics.intrinsic import Function, Intrinsic, bind
 from pybpf.dsl.intrinsics.memory import Memory, memory
+from pybpf.dsl.intrinsics.raw import operand
 from pybpf.dsl.kernel import DIRECT, INTEGERS, KernelMemory, KernelPointer
 from pybpf.dsl.values import Scalar, describe, integer
 from pybpf.errors import TypeNotFound
@@ -21,7 +22,8 @@ _MOST = 5  # a call's registers
 # Suffixes of parameters' names by which the kernel says more than C can (Documentation/bpf/kfuncs.rst).
 _SIZES = ("__sz", "__szk")
 _OPTIONAL = ("__nullable", "__opt")
-_IGNORED = ("__ign", "__prog", "_impl")
+_ANYTHING = "__ign"
+_BY_THE_KERNEL = "__prog"
 
 
 @Intrinsic
@@ -48,8 +50,7 @@ def kernel_function(cx: Context, name: Any) -> Function:
 
 
 def _operands(cx: Context, function: str, parameters: Any, values: tuple[Any, ...]) -> list[Op]:
-    given = [each for each in parameters if not each.name.endswith((*_SIZES, *_IGNORED))]
-    names = [each.name for each in given]
+    names = [each.name for each in parameters if not each.name.endswith((*_SIZES, _BY_THE_KERNEL))]
     by_name = bind(cx, function, values, {}, names, names)
     if len(parameters) > _MOST:
         raise cx.error(f"{function} takes {len(parameters)} arguments: a program can give {_MOST}")
@@ -58,8 +59,10 @@ def _operands(cx: Context, function: str, parameters: Any, values: tuple[Any, ..
     for each in parameters:
         if each.name.endswith(_SIZES):
             operands.append(cx.build.const(size))
-        elif each.name.endswith(_IGNORED):
+        elif each.name.endswith(_BY_THE_KERNEL):
             operands.append(cx.build.const(0))
+        elif each.name.endswith(_ANYTHING):
+            operands.append(operand(cx, by_name[each.name]))
         else:
             op = _operand(cx, f"{each.name} of {function}", each, by_name[each.name])
             size = op.size if isinstance(op, Memory) else 0

@@ -21,7 +21,7 @@ from pybpf.isa.opcodes import BPF_CALL, BPF_EXIT, BPF_JMP, LDDW
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["asm", "helper"]
+__all__ = ["asm", "helper", "operand"]
 
 _MOST = 5  # a call's registers, r1 to r5
 

@@ -33,7 +33,7 @@ EVENT = "e = events.reserve()\nif not e:\n    return\n"
 
 def machine_for(module, text):
     body = textwrap.indent(textwrap.dedent(text), "    ")
-    spec = lower(module(PROBE.format(body)), {}, Target("reference", btf.reference()))
+    spec = lower(module(PROBE.format(body)), {}, Target("reference", btf.reference()), buffer="perf")
     return Machine(spec, btf=btf.reference())
 
 

@@ -33,10 +33,12 @@ ERRORS = {
     "map_delete_elem(events, 1)": "the map events has no key that map_delete_elem could take",
     'map_delete_elem(counts, "x")': "the key of counts is a u64, and 'x' is no number",
     "map_update_elem(counts, 1, 2, -1)": "-1 does not fit flags of map_update_elem, a u64",
-    "perf_event_output(events, p, Start())": (
-        "flags of perf_event_output takes a number, not a struct file *"
+    "perf_event_output(events, 0, Start())": (
+        "map of perf_event_output takes a perf buffer, not the map events, which is a ring buffer"
+        " here: events.submit(event) sends to either"
     ),
-    "perf_event_output(events, 0, 7)": "data of perf_event_output takes a record or a text, not 7",
+    "ringbuf_output(events, Start(), p)": "flags of ringbuf_output takes a number, not a struct file *",
+    "ringbuf_output(events, 7, 0)": "data of ringbuf_output takes a record or a text, not 7",
     "get_stack(Start(), 0)": (
         "buf of get_stack takes memory that it can write to, not a Start: a member of an event, "
         "or the value of a map"

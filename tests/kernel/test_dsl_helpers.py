@@ -1,0 +1,179 @@
+"""Helpers, kernel functions and escape hatches: what lowers passes the verifier, and does what it says."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from pybpf import load
+from pybpf.dsl import lower
+from pybpf.features import host_target
+from pybpf.spec import ObjectSpec
+from pybpf.uapi import bpf
+
+HEAD = """
+from pybpf.asm import ops
+from pybpf.asm.ops import R0, R1, R2
+from pybpf.dsl import *
+from pybpf.helpers import *
+
+class Key(Record):
+    tid: u32
+    op: u32
+
+class Start(Record):
+    ts: u64
+    start: i64
+
+class Event(Record):
+    ts: u64
+    comm: CString[16]
+
+starts = HashMap("starts", Key, Start, max_entries=16)
+counts = HashMap("counts", u64, u64, max_entries=16)
+events = Events("events", Event)
+
+@subprogram
+def each(map: u64, key: Key, value: Start) -> u64:
+    value.ts += 1
+    return 0
+
+@kprobe("vfs_read")
+def probe(p: "struct file *", n: u64, u: "const char __user *"):
+    e = events.reserve()
+    if not e:
+        return
+"""
+
+
+@pytest.fixture
+def lowered(tmp_path: Path) -> Callable[[str], ObjectSpec]:
+    def run(text: str, **options: str) -> ObjectSpec:
+        path = tmp_path / "probe.py"
+        path.write_text(HEAD + textwrap.indent(textwrap.dedent(text), "    "))
+        found = importlib.util.spec_from_file_location("probe", path)
+        assert found is not None
+        assert found.loader is not None
+        module: ModuleType = importlib.util.module_from_spec(found)
+        found.loader.exec_module(module)
+        return lower(module, {}, host_target(), **options)
+
+    return run
+
+
+def runnable(spec: ObjectSpec) -> ObjectSpec:
+    """The same as programs that BPF_PROG_TEST_RUN runs; what uses no context doesn't know the difference."""
+    programs = (each._replace(type=bpf.BPF_PROG_TYPE_SCHED_CLS, attach_type=0) for each in spec.programs)
+    return spec._replace(programs=tuple(programs))
+
+
+def has_function(name: str) -> bool:
+    return next(host_target().btf.functions(name), None) is not None
+
+
+ACCEPTED = {
+    "what a kprobe asks": "counts[1] = get_attach_cookie() + get_func_ip()",
+    "a stack": "get_stack(e.comm, 256)",
+    "a size that the kernel knows": "get_stack(e.comm, 0, size=min(u32(n), 16))",
+    "a line for the trace buffer": 'printk("a %d %u %llx", 1, current.pid, ktime_get_ns())',
+    "instructions": 'counts[asm("if r1 == 0 goto out; r1 += r2; out: r0 = r1", current.pid, 7)] = 1',
+    "the task's stack": "get_task_stack(get_current_task_btf(), e.comm, 0)",
+    "the registers of the process": "counts[task_pt_regs(get_current_task_btf()).ip] = 1",
+    "a callback": "for_each_map_elem(starts, each, None, 0)",
+    "the current task": "counts[current.cgroup_id] = u64(current.numa_node) + u64(current.cpu)",
+    "an ancestor's cgroup": "counts[get_current_ancestor_cgroup_id(1)] = jiffies64()",
+    "fields by loads": "counts[u64(get_current_task_btf().nsproxy.mnt_ns.ns.inum)] = 1",
+}
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_the_verifier_accepts(name, lowered):
+    with load.load(lowered(ACCEPTED[name])) as loaded:
+        assert loaded.programs["probe"].info().xlated_size
+
+
+@pytest.mark.parametrize("name", ["a text of the process's", "its bytes"])
+def test_the_verifier_accepts_reads_of_user_memory(name, lowered):
+    source = {"a text of the process's": "e.comm = ustr(u)", "its bytes": "counts[u64(u[3])] = 1"}
+    with load.load(lowered(source[name])) as loaded:
+        assert loaded.programs["probe"].info().xlated_size
+
+
+@pytest.mark.needs("kernel_memory")
+@pytest.mark.parametrize(
+    "source",
+    [
+        "e.comm = kstr(p.f_path.dentry.d_name.name)",
+        'counts[u64(kstr(p.f_path.dentry.d_name.name, 16) == "x")] = 1',
+        "counts[u64(p[n].f_pos)] = u64(current.task.comm[n & 7])",
+        'counts[u64(container_of(p.f_path, "struct file", "f_path").f_pos)] = u64(address_of(p, "f_pos")[0])',
+        'printk("%s", p.f_path.dentry.d_name.name)',
+    ],
+)
+def test_the_verifier_accepts_reads_of_kernel_memory(source, lowered):
+    with load.load(lowered(source)) as loaded:
+        assert loaded.programs["probe"].info().xlated_size
+
+
+# What is written, and what `counts[1]` is after a run in this process.
+VALUES = {
+    "instructions": (
+        'counts[1] = asm("r0 = r1; r0 *= r2; if r0 == 42 goto out; r0 = 0; out: r0 += 0", 6, 7)',
+        42,
+    ),
+    "instructions that were built": (
+        "counts[1] = asm([ops.mov64(R0, R1), ops.alu('mul', R0, R2)], 5, 3)",
+        15,
+    ),
+    "a helper by its number": ("counts[1] = helper(14)() >> 32", os.getpid),
+    "a field of the current task": ("counts[1] = u64(get_current_task_btf().tgid)", os.getpid),
+    "a field behind pointers": ("counts[1] = u64(get_current_task_btf().real_parent.tgid)", os.getppid),
+    "the mount namespace": (
+        "counts[1] = u64(get_current_task_btf().nsproxy.mnt_ns.ns.inum)",
+        lambda: os.stat("/proc/self/ns/mnt").st_ino,
+    ),
+    "an element by its helper": (
+        """
+        starts[Key(tid=1)] = Start(ts=4)
+        for_each_map_elem(starts, each, None, 0)
+        found = map_lookup_elem(starts, Key(tid=1))
+        if found:
+            counts[1] = found.ts
+        """,
+        5,
+    ),
+    "kernel functions": (
+        """
+        kernel_function("bpf_rcu_read_lock")()
+        counts[1] = u64(get_current_task_btf().real_parent.tgid)
+        kernel_function("bpf_rcu_read_unlock")()
+        """,
+        os.getppid,
+    ),
+    "an object that a kernel function gave": (
+        """
+        task = kernel_function("bpf_task_from_pid")(i32(current.tid))
+        if task:
+            counts[1] = u64(task.tgid)
+            kernel_function("bpf_task_release")(task)
+        """,
+        os.getpid,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_value(name, lowered):
+    source, expected = VALUES[name]
+    if "kernel_function" in source and not has_function("bpf_rcu_read_lock"):
+        pytest.skip("this kernel has no such functions for programs (since 6.2)")
+    with load.load(runnable(lowered(source))) as loaded:
+        loaded.programs["probe"].test_run(data=bytes(64))
+        found = loaded.maps["counts"].lookup((1).to_bytes(8, "little")) or b""
+    assert int.from_bytes(found, "little") == (expected() if callable(expected) else expected)
