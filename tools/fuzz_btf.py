@@ -4,8 +4,8 @@
 usage: tools/fuzz btf [--count N] [--seed S] [--seconds T] [FILE]
 
 Without FILE, small BTF of every kind is damaged, byte by byte and word by word; with it, that file's. A
-failure is another exception than BpfError, more than 2 s for one, or more than 100 MB of memory; it is
-printed with its seed, and the status is then 1. The tests run a few thousand of them.
+failure is another exception than BpfError, more than 2 s of processor time for one, or more than 100 MB
+of memory; it is printed with its seed, and the status is then 1. The tests run a few thousand of them.
 """
 
 from __future__ import annotations
@@ -164,16 +164,16 @@ def _too_long(*_: object) -> None:
 
 def run(sources: list[bytes], numbers: Iterator[int], until: float) -> tuple[int, int, int]:
     """(mutations, of them read to the end, failures)."""
-    signal.signal(signal.SIGALRM, _too_long)
+    signal.signal(signal.SIGVTALRM, _too_long)
     count = read = failures = 0
     for seed in numbers:
-        signal.setitimer(signal.ITIMER_REAL, LONGEST_S)
+        signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST_S)
         try:
             read += once(sources, seed)
         except Exception:
             failures += 1
             print(f"seed {seed}:\n{traceback.format_exc(limit=-4)}", file=sys.stderr)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         count += 1
         if time.monotonic() > until or failures >= 10:
             break
