@@ -172,7 +172,8 @@ class Generator:
                 name = "xchg"
             self.emit(ops.atomic(name, size, base, offset, register, fetch or "xchg" in name))
             if name == "cmpxchg" and size == 4:
-                # Linux 6.18 leaves r0's upper half alone where the verifier pruned what reads it later.
+                # Linux 6.18 leaves r0's upper half alone where the verifier pruned what reads it later
+                # (7.3 does not).
                 self.emit(ops.mov32(R0, R0))
 
     def stack(self, _: int) -> None:

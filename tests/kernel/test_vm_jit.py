@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from pybpf.asm import Statement, ops
+from pybpf import maps
+from pybpf.asm import Statement, ops, parse
 from pybpf.asm.ops import R0, R2, R3, R6, R9, R10
 from pybpf.errors import LoadError, SyscallError
+from pybpf.load.program import load_program
+from pybpf.spec import Attach, MapSpec, ObjectSpec, ProgramSpec
+from pybpf.uapi import bpf
+from pybpf.vm import Machine, arithmetic
 
 sys.path.append(str(Path(__file__).parents[2] / "tools"))
 
@@ -55,9 +60,39 @@ def test_cmpxchg_of_32_bits_zero_extends_r0_when_it_finds_what_was_expected() ->
         assert outcome.packet[128:136] == b"\5\0\0\0\0\0\0\0"
 
 
-def test_a_difference_is_made_small_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pybpf.vm import arithmetic
+def test_gotox() -> None:
+    table = MapSpec("table", bpf.BPF_MAP_TYPE_INSN_ARRAY, 4, 16, 2)
+    code = parse("""
+        r2 = *(u32 *)(r1 +0)
+        r2 &= 1
+        r1 = map[table][0]+0
+        r2 <<= 3
+        r1 += r2
+        r1 = *(u64 *)(r1 +0)
+        gotox r1
+        r0 = 11
+        exit
+        r0 = 22
+        exit
+    """)
+    program = ProgramSpec("choose", bpf.BPF_PROG_TYPE_SCHED_CLS, tuple(code), Attach("tc", ()))
+    machine = Machine(ObjectSpec("test", (program,), (table,)))
+    try:
+        made = maps.create(table)
+    except (LoadError, SyscallError):
+        pytest.skip("this kernel has no arrays of instructions (6.19)")
+    with made:
+        for each in (made, machine.maps["table"]):
+            for index, slot in enumerate((8, 10)):
+                each.update(index.to_bytes(4, "little"), slot.to_bytes(4, "little") + bytes(12))
+        made.freeze()
+        with load_program(program, {"table": made.fileno()}) as loaded:
+            for size, result in ((64, 11), (65, 22)):
+                assert loaded.test_run(data=bytes(size)) == result
+                assert machine.receive("choose", bytes(size))[0] == result
 
+
+def test_a_difference_is_made_small_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(arithmetic.FUNCTIONS, "smod32", lambda left, right: left % right if right else left)
     found = next(filter(None, map(check, range(200))))
     assert found.startswith("seed ")
