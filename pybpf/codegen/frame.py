@@ -41,11 +41,18 @@ def place_slots(function: Function) -> int:
 def _needed(function: Function) -> dict[Slot, tuple[int, Op]]:
     """For each slot, at which operations its content matters, as bits of a number, and its first use.
 
-    A slot is needed from its `begin` to its last use, on whatever path.
+    A slot is needed from its `begin` to its last use, on whatever path; all the time when its address may
+    be in a register, with something added to it or as one of several.
     """
     out = _live_out(function)
-    found: dict[Slot, tuple[int, Op]] = {}
     position = sum(len(block.ops) for block in function.blocks)
+    found: dict[Slot, tuple[int, Op]] = {
+        arg.attr: ((1 << position) - 1, op)
+        for block in function.blocks
+        for op in block.ops
+        for arg in op.args
+        if arg.kind == "slot" and _keeps(op, arg)
+    }
     for block in reversed(function.blocks):
         live = set(out[block])
         for op in reversed(block.ops):
@@ -57,6 +64,11 @@ def _needed(function: Function) -> dict[Slot, tuple[int, Op]]:
             if op.kind == "begin":
                 live.discard(op.attr)
     return dict(sorted(found.items(), key=lambda each: each[1][0] & -each[1][0]))
+
+
+def _keeps(op: Op, slot: Op) -> bool:
+    """Whether an operation's result, or what it stores, is an address in a slot."""
+    return op.kind in ("alu", "phi", "copy") or (op.kind == "store" and op.args[1] is slot)
 
 
 def _uses(op: Op) -> list[Slot]:

@@ -129,6 +129,8 @@ def _fold_alu(op: Op) -> Op | None:
     if a.kind == "const" and op.attr in COMMUTATIVE:
         op.args = (b, a)
         a, b = op.args
+    if a.kind == "slot" and b.kind == "const" and op.attr == "add":
+        return Op("slot", attr=a.attr, offset=a.offset + signed(b.attr), location=op.location)
     return identity(op.attr, a, b, op.size)
 
 

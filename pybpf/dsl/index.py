@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pybpf.codegen.ir import Op
+from pybpf.codegen.ir import Local, Op
 from pybpf.dsl.branching import surely
 from pybpf.dsl.memory import Memory
 from pybpf.dsl.values import Condition, Scalar, Value, describe
@@ -54,10 +54,28 @@ def element(cx: Context, place: Memory, key: Any, count: int, size: int, owner: 
             f"this index may be as large as {index.most}, and {owner.describe()} has {count} elements: bound"
             f" it, as in min(i, {count - 1})"
         )
+    align = min(place.align, size & -size)
+    if place.on_stack and "stack_index" not in cx.target.features:
+        base = _one_of(cx, place, index.op, count, size)
+        return place._replace(base=base, offset=0, align=align, path=f"{place.path}[i]")
     offset = cx.build.alu("mul", bounded(cx, index, count), cx.build.const(size))
     base = cx.build.alu("add", place.base, offset)
-    align = min(place.align, size & -size)
     return place._replace(base=base, align=align, path=f"{place.path}[i]")
+
+
+def _one_of(cx: Context, place: Memory, index: Op, count: int, size: int) -> Op:
+    """The address of an element of an array on the stack, where the verifier wants to know each offset."""
+    local = Local("element")
+    after = cx.build.new_block("element")
+    for number in range(count):
+        here, more = cx.build.new_block("here"), cx.build.new_block("more")
+        if number < count - 1:
+            cx.build.branch("eq", index, cx.build.const(number), here, more)
+            cx.build.enter(here)
+        cx.build.set(local, cx.build.address(place.base, place.offset + number * size))
+        cx.build.jump(after)
+        cx.build.enter(more if number < count - 1 else after)
+    return cx.build.get(local)
 
 
 def span(cx: Context, key: slice, count: int, owner: Value) -> tuple[int, int]:

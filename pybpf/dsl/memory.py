@@ -67,7 +67,8 @@ def _parts_set(known: frozenset[str], path: str, layout: Layout) -> bool:
 class Memory(NamedTuple):
     """A place: `base` + `offset`, where `base` is a multiple of `align`.
 
-    `event` is the event that it's a part of, if any, and `path` the name of that part.
+    `event` is the event that it's a part of, if any, and `path` the name of that part. `on_stack`: in the
+    stack frame.
     """
 
     base: Op
@@ -75,6 +76,7 @@ class Memory(NamedTuple):
     align: int = 8
     event: EventState | None = None
     path: str = ""
+    on_stack: bool = False
 
     def part(self, offset: int, name: str) -> Memory:
         """The member of that name; or `[3]`, an element."""
@@ -92,7 +94,7 @@ class Memory(NamedTuple):
 
 def stack(cx: Context, size: int, name: str) -> Memory:
     """New memory in the stack frame, not initialised."""
-    return Memory(cx.build.slot(size, name))
+    return Memory(cx.build.slot(size, name), on_stack=True)
 
 
 def chunks(size: int, *places: Memory) -> Iterator[tuple[int, int]]:

@@ -7,7 +7,7 @@ from pybpf.features.buffers import ringbuf
 from pybpf.features.feature import Feature, require
 from pybpf.features.helpers import ktime_get_boot_ns, probe_read_kernel
 from pybpf.features.host import host_target, vmlinux_btf
-from pybpf.features.instructions import isa_v4, jmp32
+from pybpf.features.instructions import isa_v4, jmp32, stack_index
 from pybpf.features.probes import kprobe, perf_link
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "probe_read_kernel",
     "require",
     "ringbuf",
+    "stack_index",
     "vmlinux_btf",
 ]

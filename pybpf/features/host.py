@@ -9,7 +9,7 @@ from pybpf.errors import BpfError, UnsupportedFeature
 from pybpf.features.buffers import ringbuf
 from pybpf.features.feature import Feature
 from pybpf.features.helpers import ktime_get_boot_ns, probe_read_kernel
-from pybpf.features.instructions import isa_v4, jmp32
+from pybpf.features.instructions import isa_v4, jmp32, stack_index
 from pybpf.spec import ARCHITECTURES, Target
 
 __all__ = ["host_target", "vmlinux_btf"]
@@ -21,6 +21,7 @@ _FEATURES = {
     "ktime_get_boot_ns": ktime_get_boot_ns,
     "jmp32": jmp32,
     "isa_v4": isa_v4,
+    "stack_index": stack_index,
 }
 
 

@@ -1,0 +1,173 @@
+"""Maps and data of probes in the kernel: what the machine in user space gives, its maps give too."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib.util
+import os
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pybpf import load, maps
+from pybpf.dsl import lower
+from pybpf.errors import SyscallError
+from pybpf.features import host_target
+from pybpf.spec import ObjectSpec
+
+UNIT = Path(__file__).parents[1] / "unit" / "dsl"
+
+
+def _module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+HEAD = _module(UNIT / "conftest.py").HEAD
+TABLES = [_module(UNIT / f"{name}.py") for name in ("test_maps", "test_records")]
+CASES = {name: (table, *case) for table in TABLES for name, case in table.CASES.items()}
+
+
+@pytest.fixture(autouse=True)
+def _one_cpu() -> Iterator[None]:
+    """Stay on one CPU: per-CPU maps show it."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    yield
+    os.sched_setaffinity(0, before)
+
+
+@pytest.fixture
+def lowered(tmp_path: Path) -> Callable[[str], ObjectSpec]:
+    """A text of probes, lowered for this kernel; skips when it lacks a type of map."""
+
+    def run(text: str) -> ObjectSpec:
+        path = tmp_path / "probe.py"
+        path.write_text(HEAD + text)
+        spec = lower(_module(path), {}, host_target())
+        for each in spec.maps:
+            try:
+                maps.create(each).close()
+            except SyscallError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                pytest.skip(str(error))
+        return spec
+
+    return run
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_in_a_probe(name: str, lowered: Callable[[str], ObjectSpec]) -> None:
+    table, body, given, expected = CASES[name]
+    spec = lowered(table.source(body, "@raw_tracepoint('sys_enter')"))
+    with contextlib.ExitStack() as owned:
+        loaded = owned.enter_context(load.load(spec))
+        for outer, key in (("outer", 5), ("lists", 1)):
+            if outer in loaded.maps:
+                inner = owned.enter_context(maps.create(loaded.maps[outer].spec.inner))
+                loaded.maps[outer][key] = inner.fileno()
+        for a, b in given:
+            loaded.programs["probe"].test_run(context=struct.pack("<2Q", a, b))
+        counts = loaded.maps["counts"]
+        assert {key: counts[key] for key in counts} == expected
+
+
+DECLARED = """
+class Stat(Record):
+    hits: u64
+
+traces = StackTrace("traces", 16)
+jumps = ProgramArray("jumps", 4)
+groups = CgroupArray("groups", 2)
+threads = TaskStorage("threads", Stat)
+inodes = InodeStorage("inodes", Stat)
+cgroups = CgroupStorage("cgroups", Stat)
+sockets = SocketStorage("sockets", Stat)
+commands = UserEvents("commands", Stat)
+total = Global("total", u64, 5)
+"""
+
+
+def test_stacks(lowered: Callable[[str], ObjectSpec]) -> None:
+    body = """
+traces = StackTrace("traces", 16)
+
+@raw_tracepoint("sys_enter")
+def probe():
+    counts[1] = u64(traces.kernel_stack() >= 0)
+    id = traces.user_stack()
+    if id >= 0:
+        counts[2] = u64(id)
+"""
+    with load.load(lowered(body)) as loaded:
+        loaded.programs["probe"].test_run(context=bytes(8))
+        counts = loaded.maps["counts"]
+        assert counts[1] == 1
+        addresses = struct.unpack("<127Q", loaded.maps["traces"].lookup(struct.pack("<I", counts[2])))
+        assert addresses[0]
+
+
+def test_tail_calls_and_groups(lowered: Callable[[str], ObjectSpec]) -> None:
+    body = """
+jumps = ProgramArray("jumps", 4)
+groups = CgroupArray("groups", 2)
+
+@raw_tracepoint("sys_enter")
+def first(index: u32):
+    counts[1] = 1
+    if groups.holds_current(0) == 1:
+        counts[3] = 1
+    jumps.tail_call(index)
+    counts[1] = 2
+
+@raw_tracepoint("sys_enter")
+def second():
+    counts[2] = 1
+"""
+    with load.load(lowered(body)) as loaded:
+        group = os.open("/sys/fs/cgroup", os.O_RDONLY)
+        with contextlib.suppress(SyscallError):  # not a cgroup of version 2: then no task is in it
+            loaded.maps["groups"][0] = group
+        os.close(group)
+        loaded.maps["jumps"][3] = loaded.programs["second"].fileno()
+        counts = loaded.maps["counts"]
+        loaded.programs["first"].test_run(context=struct.pack("<Q", 1))
+        assert (counts[1], 2 in counts) == (2, False)
+        loaded.programs["first"].test_run(context=struct.pack("<Q", 3))
+        assert (counts[1], counts[2]) == (1, 1)
+
+
+@pytest.mark.parametrize("line", [line for line in DECLARED.splitlines() if " = " in line])
+def test_every_kind_is_made(line: str, lowered: Callable[[str], ObjectSpec]) -> None:
+    made: Any = lowered(f"\nclass Stat(Record):\n    hits: u64\n\n{line}\n")
+    name = line.split(" = ")[0]
+    with maps.create(made.map(name)) as each:
+        assert each.info().name == name
+
+
+def test_a_variable_is_set_while_a_program_runs(lowered: Callable[[str], ObjectSpec]) -> None:
+    body = """
+total = Global("total", u64, 5)
+
+@raw_tracepoint("sys_enter")
+def probe():
+    total.add(2)
+    total.value *= 10
+"""
+    with load.load(lowered(body)) as loaded:
+        total, run = loaded.maps["total"], loaded.programs["probe"].test_run
+        run(context=bytes(8))
+        assert total[0] == 70
+        total[0] = 1
+        run(context=bytes(8))
+        assert total[0] == 30
