@@ -9,7 +9,7 @@ import mmap
 from pybpf.btf.build import Builder
 from pybpf.errors import LoadError, SyscallError
 from pybpf.maps.map import Map
-from pybpf.spec import MapSpec
+from pybpf.spec import Layout, MapSpec, Struct
 from pybpf.sys import Fd, command, cpus, object_name
 from pybpf.sys.memlock import with_memlock
 from pybpf.uapi import bpf
@@ -58,11 +58,20 @@ def _why(spec: MapSpec, error: SyscallError) -> str:
     return f"map {spec.name}: {error.why}" if error.why else f"map {spec.name}"
 
 
+def _has_the_kernels_own(layout: Layout | None) -> bool:
+    """Whether a value has a member that the kernel knows by its type: a lock, a timer."""
+    if not isinstance(layout, Struct):
+        return False
+    return layout.name in ("bpf_spin_lock", "bpf_timer") or any(
+        _has_the_kernels_own(field.layout) for field in layout.fields
+    )
+
+
 def _lend(spec: MapSpec, lent: contextlib.ExitStack) -> dict[str, int]:
     """What the kernel looks at while it makes a map: a map like those within, the types of a storage."""
     if spec.inner is not None:
         return {"inner_map_fd": lent.enter_context(create(spec.inner)).fileno()}
-    if spec.type not in _STORAGES:
+    if spec.type not in _STORAGES and not _has_the_kernels_own(spec.value):
         return {}
     builder = Builder()
     key, value = builder.map_types(spec.key, spec.value)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
+import re
 import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -13,9 +16,13 @@ import pytest
 
 from pybpf import load
 from pybpf.dsl import lower
+from pybpf.dsl.kinds import KINDS
+from pybpf.errors import LoadError
 from pybpf.features import host_target
+from pybpf.load.kernel_functions import kernel_function
 from pybpf.spec import ObjectSpec
 from pybpf.uapi import bpf
+from pybpf.uapi.helpers import HELPERS
 
 HEAD = """
 from pybpf.asm import ops
@@ -35,6 +42,15 @@ class Event(Record):
     ts: u64
     comm: CString[16]
 
+class Account(Record):
+    lock: bpf_spin_lock
+    balance: u64
+
+class Timed(Record):
+    timer: bpf_timer
+
+accounts = HashMap("accounts", u64, Account, max_entries=4)
+timed = HashMap("timed", u64, Timed, max_entries=4)
 starts = HashMap("starts", Key, Start, max_entries=16)
 counts = HashMap("counts", u64, u64, max_entries=16)
 events = Events("events", Event)
@@ -42,6 +58,11 @@ events = Events("events", Event)
 @subprogram
 def each(map: u64, key: Key, value: Start) -> u64:
     value.ts += 1
+    return 0
+
+@subprogram
+def fire(map: u64, key: Key, value: Timed) -> u64:
+    counts[1] = 77
     return 0
 
 @kprobe("vfs_read")
@@ -53,8 +74,12 @@ def probe(p: "struct file *", n: u64, u: "const char __user *"):
 
 
 @pytest.fixture
-def lowered(tmp_path: Path) -> Callable[[str], ObjectSpec]:
-    def run(text: str, **options: str) -> ObjectSpec:
+def lowered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ObjectSpec]:
+    # Programs that BPF_PROG_TEST_RUN runs; what uses no context doesn't know the difference.
+    kind = KINDS["kprobe"]._replace(type=bpf.BPF_PROG_TYPE_SCHED_CLS)
+    monkeypatch.setitem(KINDS, "sched_cls", kind)
+
+    def run(text: str, kind: str = "kprobe") -> ObjectSpec:
         path = tmp_path / "probe.py"
         path.write_text(HEAD + textwrap.indent(textwrap.dedent(text), "    "))
         found = importlib.util.spec_from_file_location("probe", path)
@@ -62,19 +87,24 @@ def lowered(tmp_path: Path) -> Callable[[str], ObjectSpec]:
         assert found.loader is not None
         module: ModuleType = importlib.util.module_from_spec(found)
         found.loader.exec_module(module)
-        return lower(module, {}, host_target(), **options)
+        module.probe.kind = kind
+        return lower(module, {}, host_target())
 
     return run
 
 
-def runnable(spec: ObjectSpec) -> ObjectSpec:
-    """The same as programs that BPF_PROG_TEST_RUN runs; what uses no context doesn't know the difference."""
-    programs = (each._replace(type=bpf.BPF_PROG_TYPE_SCHED_CLS, attach_type=0) for each in spec.programs)
-    return spec._replace(programs=tuple(programs))
+@functools.cache
+def functions() -> frozenset[str]:
+    return frozenset(each.name for each in host_target().btf if each.kind == "func")
 
 
-def has_function(name: str) -> bool:
-    return next(host_target().btf.functions(name), None) is not None
+def need(source: str) -> None:
+    """Skip where the kernel lacks a helper or function that the source names."""
+    for word in re.findall(r"\w+", source):
+        name = word if word.startswith("bpf_") else f"bpf_{word}"
+        wanted = name in HELPERS or f'kernel_function("{word}")' in source
+        if wanted and name not in functions() and f"{name}_" not in " ".join(functions()):
+            pytest.skip(f"this kernel has no {name}")
 
 
 ACCEPTED = {
@@ -94,6 +124,7 @@ ACCEPTED = {
 
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_the_verifier_accepts(name, lowered):
+    need(ACCEPTED[name])
     with load.load(lowered(ACCEPTED[name])) as loaded:
         assert loaded.programs["probe"].info().xlated_size
 
@@ -148,6 +179,29 @@ VALUES = {
         """,
         5,
     ),
+    "a lock": (
+        """
+        accounts[1] = Account(balance=3)
+        account = accounts[1]
+        if account:
+            spin_lock(account.lock)
+            account.balance += 5
+            spin_unlock(account.lock)
+            counts[1] = account.balance
+        """,
+        8,
+    ),
+    "a timer": (
+        """
+        timed[1] = Timed()
+        found = timed[1]
+        if found:
+            timer_init(found.timer, timed, 1)
+            timer_set_callback(found.timer, fire)
+            timer_start(found.timer, 1, 0)
+        """,
+        77,
+    ),
     "kernel functions": (
         """
         kernel_function("bpf_rcu_read_lock")()
@@ -171,9 +225,18 @@ VALUES = {
 @pytest.mark.parametrize("name", VALUES)
 def test_value(name, lowered):
     source, expected = VALUES[name]
-    if "kernel_function" in source and not has_function("bpf_rcu_read_lock"):
-        pytest.skip("this kernel has no such functions for programs (since 6.2)")
-    with load.load(runnable(lowered(source))) as loaded:
+    need(source)
+    with load.load(lowered(source, "sched_cls")) as loaded:
         loaded.programs["probe"].test_run(data=bytes(64))
+        if name == "a timer":
+            time.sleep(0.05)
         found = loaded.maps["counts"].lookup((1).to_bytes(8, "little")) or b""
     assert int.from_bytes(found, "little") == (expected() if callable(expected) else expected)
+
+
+def test_a_function_that_this_kernel_lacks():
+    with pytest.raises(LoadError) as caught:
+        kernel_function("bpf_rcu_read_lok")
+    assert str(caught.value).startswith(
+        "this kernel has no function 'bpf_rcu_read_lok' that programs can call (did you mean 'bpf_rcu_read_l"
+    )

@@ -21,6 +21,7 @@ _HOMES = {
         "context": "context",
         "current": "current",
         "kfunc": "kernel_function",
+        "locks": "bpf_spin_lock bpf_timer",
         "printk": "printk",
         "raw": "asm helper",
         "strings": "kstr probe_read_kernel_str probe_read_user_str ustr",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from pybpf.codegen.ir import Op
 from pybpf.dsl.intrinsics.context import context
+from pybpf.dsl.intrinsics.facts import check_lock
 from pybpf.dsl.intrinsics.memory import constant, memory
 from pybpf.dsl.intrinsics.prototype import Parameter, struct_of
 from pybpf.dsl.kernel import KernelMemory, KernelPointer
@@ -226,6 +227,8 @@ def _trusted(call: Call, parameter: Parameter, value: Any) -> Op:
 
 def _own(call: Call, parameter: Parameter, value: Any) -> Op:
     wanted = struct_of(parameter.type)
+    if wanted != "bpf_dynptr":
+        check_lock(call.cx, wanted)
     if isinstance(value, RecordPlace) and value.layout.name == wanted:
         return value.place.address(call.cx)
     raise call.error(parameter, f"a {wanted} in the value of a map", value)

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from pybpf.dsl.context import Context
     from pybpf.dsl.intrinsics.prototype import Prototype
 
-__all__ = ["callers", "check_caller", "since"]
+__all__ = ["callers", "check_caller", "check_lock", "since"]
 
-_FAMILY = frozenset(["fentry", "fexit", "tp_btf", "iter"])
+# They may use no map with a lock or a timer in it (is_tracing_prog_type, kernel/bpf/verifier.c).
+_INTERRUPTING = ("kprobe", "tracepoint", "perf_event", "raw_tracepoint", "raw_tracepoint_writable")
 
 
 def since(number: int) -> str:
@@ -53,6 +54,12 @@ def _program(kind: str) -> str:
     }
     found = names.get(KINDS[kind].type, "") if kind in KINDS else ""
     return found if found in PROGRAMS else ""
+
+
+def check_lock(cx: Context, what: str) -> None:
+    """Raise LoweringError when the program may not use locks and timers."""
+    if _program(cx.kind) in _INTERRUPTING:
+        raise cx.error(f"a {cx.kind} can't use a map with a {what}: it may interrupt who holds or runs it")
 
 
 def check_caller(cx: Context, prototype: Prototype) -> None:

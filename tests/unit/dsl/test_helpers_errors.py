@@ -86,7 +86,7 @@ ERRORS = {
     "task_storage_get(counts, get_current_task_btf(), None, 0)": (
         "map of task_storage_get takes a map of type TASK_STORAGE, not the map counts"
     ),
-    "spin_lock(e)": "lock of spin_lock takes a bpf_spin_lock in the value of a map, not an Event",
+    "spin_lock(e)": ("a kprobe can't use a map with a bpf_spin_lock: it may interrupt who holds or runs it"),
     "for_each_map_elem(counts, 5, None, 0)": "callback_fn of for_each_map_elem takes a @subprogram, not 5",
     "for_each_map_elem(counts, int, None, 0)": (
         "callback_fn of for_each_map_elem takes a @subprogram, not <class 'int'>"
