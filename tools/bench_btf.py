@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""How long it takes to find a field in a kernel's BTF, and how much memory, beside bpftool.
+
+usage: tools/bench btf [FILE]          (by default /sys/kernel/btf/vmlinux)
+
+Each figure is the best of several new processes, cold: nothing is cached anywhere. The interpreter's start
+and the imports are shown apart.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+RUNS = 9
+
+# A process that imports pybpf.btf, asks, and prints: ms of the imports, ms of the asking, KB that it took.
+ASK = """
+import time
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4
+start = time.perf_counter()
+import pybpf.btf
+imported = time.perf_counter()
+before = resident()
+asking = time.perf_counter()
+btf = pybpf.btf.load({path!r})
+{question}
+print((imported - start) * 1e3, (time.perf_counter() - asking) * 1e3, resident() - before)
+"""
+QUESTIONS = (
+    ("task_struct.nsproxy", 'btf["struct task_struct"].offset_of("nsproxy")'),
+    ("mnt_namespace.ns.inum", 'btf["struct mnt_namespace"].offset_of("ns.inum")'),
+    ("what trace_fsslower asks", "[btf[key].offset_of(path) for key, path in {fsslower!r}]"),
+    ("prototype of vfs_read", 'btf.function("vfs_read").parameters'),
+    ("the number of all types", "len(btf)"),
+)
+FSSLOWER = (
+    ("struct kiocb", "ki_filp"),
+    ("struct kiocb", "ki_pos"),
+    ("struct file", "f_path.dentry"),
+    ("struct dentry", "d_name.name"),
+    ("struct task_struct", "real_parent"),
+    ("struct task_struct", "comm"),
+    ("struct task_struct", "tgid"),
+    ("struct task_struct", "nsproxy"),
+    ("struct nsproxy", "mnt_ns"),
+    ("struct mnt_namespace", "ns.inum"),
+    ("struct pt_regs", "di"),
+)
+
+
+def best(command: Sequence[str]) -> float:
+    """Milliseconds of the quickest of several runs."""
+    times = []
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        times.append(time.perf_counter() - start)
+    return min(times) * 1e3
+
+
+def ask(path: str, question: str) -> tuple[float, float, int]:
+    """(ms of the imports, ms of the question, KB), each the least of several processes."""
+    code = ASK.format(path=path, question=question.format(fsslower=FSSLOWER))
+    rows = []
+    for _ in range(RUNS):
+        shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+        rows.append([float(word) for word in shown.stdout.split()])
+    imports, asking, memory = (min(column) for column in zip(*rows))
+    return imports, asking, int(memory)
+
+
+def main() -> int:
+    path = sys.argv[1] if len(sys.argv) > 1 else "/sys/kernel/btf/vmlinux"
+    print(f"{path}, Python {sys.version.split()[0]}, best of {RUNS} processes")
+    print(f"{best([sys.executable, '-c', 'pass']):8.1f} ms           the interpreter's start")
+    for name, question in QUESTIONS:
+        imports, asking, memory = ask(path, question)
+        if name == QUESTIONS[0][0]:
+            print(f"{imports:8.1f} ms           import pybpf.btf")
+        print(f"{asking:8.1f} ms {memory:6d} KB  {name}")
+    command = [sys.executable, "-m", "pybpf.cli", "btf", "dump", "--btf", path, "struct task_struct"]
+    command[1:3] = ["-c", "import sys; from pybpf.cli import main; sys.exit(main())"]
+    print(f"{best(command):8.1f} ms           pybpf btf dump 'struct task_struct' (C, whole process)")
+    tool = shutil.which("bpftool", path="/usr/sbin:/usr/bin:/sbin:/bin")
+    if tool is None:
+        print("no bpftool here: apt-get install bpftool")
+        return 0
+    for form in ("raw", "c"):
+        took = best([tool, "btf", "dump", "file", path, "format", form])
+        print(
+            f"{took:8.1f} ms           bpftool btf dump format {form} (it dumps all: it has no choice of types)"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
