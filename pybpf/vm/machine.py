@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pybpf.asm import KernelFunctionRef, MapRef
 from pybpf.errors import UsageError, near
@@ -183,6 +183,8 @@ class Machine:
 
     def call_back(self, function: int, *arguments: int) -> int:
         """For helpers: call a function of the running program."""
+        if self.left < 0:
+            self.out_of_steps()
         callback = self._running[-1].function(function)
         return callback(*arguments, *[None] * (5 - len(arguments)))
 
@@ -207,6 +209,9 @@ class Machine:
         """The frame of the function that ends: nothing in it can be read any more."""
         self._depth -= 1
         self._frames[self._depth][1][:] = _NOTHING
+
+    def out_of_steps(self) -> NoReturn:
+        raise Fault(f"more than {self.steps} instructions: does the loop end?")
 
     def packet_load(self, offset: int, size: int) -> int | None:
         """The big-endian number in the packet, for legacy packet access; None when it is too short."""

@@ -135,7 +135,7 @@ def _namespace(program: Program, machine: Machine) -> dict[str, Any]:
         "overrun": _overrun,
         "refused": _refused,
         "stray": _stray,
-        "out_of_steps": lambda: _out_of_steps(machine.steps),
+        "out_of_steps": machine.out_of_steps,
     }
     for size in (1, 2, 4, 8):
         found[f"load{size}"] = memory.loader(size, or_zero=program.kind in DIRECT)
@@ -161,7 +161,3 @@ def _refused(what: str) -> NoReturn:
 
 def _stray(address: int) -> NoReturn:
     raise Fault(f"{address:#x} is the address of no instruction in this function")
-
-
-def _out_of_steps(most: int) -> NoReturn:
-    raise Fault(f"more than {most} instructions: does the loop end?")

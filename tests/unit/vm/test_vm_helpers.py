@@ -274,6 +274,13 @@ def test_bpf_loop(count: int, result: int) -> None:
     assert loop(count).run("p") == result
 
 
+def test_a_loop_of_callbacks_takes_steps_too() -> None:
+    machine = loop(100)
+    machine.steps = 20
+    with pytest.raises(VmError, match="call bpf_loop#181: more than 20 instructions: does the loop end"):
+        machine.run("p")
+
+
 def test_tail_calls() -> None:
     jump = "r2 = map[jumps]\nr3 = {index}\ncall bpf_tail_call\nr0 = 7"
     machine = machine_of(jump.format(index=1), "r0 = 42", jump.format(index=2), "r0 = r7")
