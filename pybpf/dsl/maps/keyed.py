@@ -12,7 +12,7 @@ from pybpf.dsl.memory import Memory, copy, read, stack, zero
 from pybpf.dsl.method import method
 from pybpf.dsl.places import load, place_of
 from pybpf.dsl.records import RecordValue, number
-from pybpf.dsl.types import i64, layout_of
+from pybpf.dsl.types import layout_of
 from pybpf.dsl.values import Condition, Scalar, integer
 from pybpf.spec import Int, Layout, MapSpec, Pointer, Struct
 from pybpf.uapi import bpf
@@ -96,7 +96,7 @@ class Keyed(Map):
         with BPF_EXIST -2 when there is none, -7 when the map is full."""
         if not isinstance(flags, int):
             raise cx.error("the flags of update must be known at build time")
-        return Scalar(self._update(cx, key, value, flags), i64)
+        return self.failure(cx, self._update(cx, key, value, flags))
 
     def delete_item(self, cx: Context, key: Any) -> None:
         cx.build.call("map_delete_elem", self.op(cx), self.key_at(cx, key))

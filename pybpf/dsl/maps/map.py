@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pybpf.codegen.ir import Op
 from pybpf.dsl.method import Methods
-from pybpf.dsl.values import Value
+from pybpf.dsl.types import i32
+from pybpf.dsl.values import Scalar, Value
 from pybpf.spec import Layout, MapSpec
 
 if TYPE_CHECKING:
@@ -59,6 +60,13 @@ class Map(Methods):
     def op(self, cx: Context) -> Op:
         """The map as an argument of a helper."""
         return self.handle or cx.build.map(self.name)
+
+    def failure(self, cx: Context, result: Op) -> Scalar:
+        """What a call that changes the map gave: 0, or a negative error number.
+
+        Before 6.4 such a call is made without going through the helper, and gives 32 bits.
+        """
+        return Scalar(cx.build.extend(result, 4, signed=True), i32)
 
     def only(self, cx: Context, what: str, cure: str) -> Any:
         """What a map of this type can't do."""

@@ -11,7 +11,7 @@ from pybpf.dsl.maybe import Maybe
 from pybpf.dsl.memory import stack
 from pybpf.dsl.method import method
 from pybpf.dsl.places import load, place_of
-from pybpf.dsl.types import i64, layout_of
+from pybpf.dsl.types import layout_of
 from pybpf.dsl.values import Condition, Scalar
 from pybpf.spec import MapSpec
 from pybpf.uapi import bpf
@@ -42,7 +42,7 @@ class Queue(Map):
             raise cx.error("replace must be known at build time: True or False")
         place = place_of(cx, self.value, value, f"the value of {self.name}").address(cx)
         flags = cx.build.const(bpf.BPF_EXIST if replace else bpf.BPF_ANY)
-        return Scalar(cx.build.call("map_push_elem", self.op(cx), place, flags), i64)
+        return self.failure(cx, cx.build.call("map_push_elem", self.op(cx), place, flags))
 
     @method
     def pop(self, cx: Context) -> Maybe:
