@@ -12,8 +12,13 @@ from pybpf.sys.files import read_bytes
 __all__ = ["address_of", "find", "names_at", "notrace", "parse", "readable", "starting_with"]
 
 
-@functools.cache
 def _text() -> bytes:
+    return _text_with(read_bytes("/proc/modules"))
+
+
+@functools.lru_cache(maxsize=1)
+def _text_with(modules: bytes) -> bytes:
+    """The symbols, read again when a module has come or gone."""
     return read_bytes("/proc/kallsyms")
 
 
@@ -34,7 +39,7 @@ def parse(text: bytes, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def find(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """See `parse`; read once, when first asked for: names that aren't there are not in the result."""
+    """See `parse`; read when first asked for: names that aren't there are not in the result."""
     return parse(_text(), names)
 
 
