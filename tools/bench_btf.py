@@ -93,9 +93,7 @@ def main() -> int:
         return 0
     for form in ("raw", "c"):
         took = best([tool, "btf", "dump", "file", path, "format", form])
-        print(
-            f"{took:8.1f} ms           bpftool btf dump format {form} (it dumps all: it has no choice of types)"
-        )
+        print(f"{took:8.1f} ms           bpftool btf dump format {form} (of all: it has no choice)")
     return 0
 
 
