@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pybpf.asm import KernelFunctionRef
 from pybpf.codegen.fold import COMMUTATIVE, compare, fold_alu, identity
 from pybpf.codegen.ir import FREE, U64, Block, Function, Op, signed
 
@@ -9,7 +10,13 @@ __all__ = ["PURE_HELPERS", "dominators", "simplify"]
 
 # Helpers that give the same result however often one run of a program calls them.
 PURE_HELPERS = frozenset(
-    {"get_current_pid_tgid", "get_current_uid_gid", "get_current_task", "get_current_cgroup_id"}
+    {
+        "get_current_pid_tgid",
+        "get_current_uid_gid",
+        "get_current_task",
+        "get_current_cgroup_id",
+        KernelFunctionRef("bpf_rdonly_cast"),
+    }
 )
 _PURE = frozenset({"alu", "zext", "sext", "kread"})
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pybpf.asm import KernelFunctionRef
 from pybpf.codegen.ir import Op
 from pybpf.dsl.types import i8, i16, i32, i64, u8, u16, u32, u64
 from pybpf.dsl.values import Condition, Scalar, Value
@@ -22,6 +23,9 @@ __all__ = ["DIRECT", "INTEGERS", "KERNEL", "USER", "KernelMemory", "KernelPointe
 
 # How memory is read.
 KERNEL, USER, DIRECT = "kernel", "user", "direct"
+
+# Up to so many bytes, loads and stores are cheaper than a helper's call.
+_FEW_BYTES = 32
 
 # The layouts of numbers, by size and sign.
 INTEGERS: dict[tuple[int, bool], Int] = {
@@ -109,7 +113,8 @@ class KernelPointer(_Foreign):
         target = self.target.resolve()
         if target.kind not in ("struct", "union"):
             raise cx.error(f"{self.describe()} has no fields, so no {name!r}: {_cure(cx, target)}")
-        return _field(cx, self.op, 0, target, name, self.access)
+        op, access = _entered(cx, self, target)
+        return _field(cx, op, 0, target, name, access)
 
     def item(self, cx: Context, key: Any) -> Any:
         """`pointer[i]`: element i of an array that it points to; `pointer[0]` is what it points to."""
@@ -168,7 +173,10 @@ class KernelMemory(_Foreign):
 
     def read_into(self, cx: Context, into: Op, size: int) -> None:
         """Copy its first bytes to the program's own memory; zeros when they can't be read."""
-        if self.user:
+        if self.access == DIRECT and size <= _FEW_BYTES and size % 8 == 0:
+            for at in range(0, size, 8):
+                cx.build.store(into, at, 8, cx.build.load(self.base, self.offset + at, 8))
+        elif self.user:
             cx.build.call(_user_reader(cx), into, cx.build.const(size), self.address(cx))
         else:
             cx.read_kernel(into, size, self.address(cx))
@@ -192,6 +200,18 @@ def value_at(cx: Context, place: KernelMemory, what: str) -> Any:
     if found.kind in ("struct", "union", "array"):
         return place
     raise cx.error(f"{what} is a {place.type.declaration}, which a probe can't read")
+
+
+def _entered(cx: Context, pointer: KernelPointer, target: Any) -> tuple[Op, str]:
+    """An object's address, and the cheapest way to read it.
+
+    Given its type by `bpf_rdonly_cast`, which costs nothing when the program runs, the verifier allows plain
+    loads; one that fails reads 0, as with the helper.
+    """
+    if pointer.access != KERNEL or "rdonly_cast" not in cx.target.features or target.btf is not cx.target.btf:
+        return pointer.op, pointer.access
+    cast = KernelFunctionRef("bpf_rdonly_cast")
+    return cx.build.call(cast, pointer.op, cx.build.const(target.id)), DIRECT
 
 
 def _field(cx: Context, base: Op, offset: int, type: Any, name: str, access: str) -> Any:

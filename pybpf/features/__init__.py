@@ -5,7 +5,7 @@ Each function returns a `Feature`, which is true when the kernel has it and says
 
 from pybpf.features.buffers import ringbuf
 from pybpf.features.feature import Feature, require
-from pybpf.features.helpers import ktime_get_boot_ns, probe_read_kernel
+from pybpf.features.helpers import ktime_get_boot_ns, probe_read_kernel, rdonly_cast
 from pybpf.features.host import host_target, vmlinux_btf
 from pybpf.features.instructions import isa_v4, jmp32, stack_index
 from pybpf.features.probes import kprobe, perf_link
@@ -19,6 +19,7 @@ __all__ = [
     "ktime_get_boot_ns",
     "perf_link",
     "probe_read_kernel",
+    "rdonly_cast",
     "require",
     "ringbuf",
     "stack_index",

@@ -8,7 +8,7 @@ import platform
 from pybpf.errors import BpfError, UnsupportedFeature
 from pybpf.features.buffers import ringbuf
 from pybpf.features.feature import Feature
-from pybpf.features.helpers import ktime_get_boot_ns, probe_read_kernel
+from pybpf.features.helpers import ktime_get_boot_ns, probe_read_kernel, rdonly_cast
 from pybpf.features.instructions import isa_v4, jmp32, stack_index
 from pybpf.spec import ARCHITECTURES, Target
 
@@ -22,6 +22,7 @@ _FEATURES = {
     "jmp32": jmp32,
     "isa_v4": isa_v4,
     "stack_index": stack_index,
+    "rdonly_cast": rdonly_cast,
 }
 
 

@@ -31,7 +31,7 @@ class Target(NamedTuple):
 
     `features` names what the kernel can do, as far as generated code depends on it:
     `jmp32` (5.1), `probe_read_kernel` (5.5), `ringbuf` and `ktime_get_boot_ns` (5.8), `stack_index` (5.12),
-    `isa_v4` (6.6).
+    `rdonly_cast` (6.2), `isa_v4` (6.6).
     A `portable` target keeps parameters as variables in `.rodata`; otherwise they are constants.
     """
 

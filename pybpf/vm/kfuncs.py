@@ -42,6 +42,11 @@ def _iter_num_next(machine: Machine, iterator: int, *_: int) -> int:
     return machine.kernel.buffer((now & 0xFFFF_FFFF).to_bytes(4, "little"))
 
 
+def _rdonly_cast(machine: Machine, address: int, *_: int) -> int:
+    """The address itself. Unlike the kernel's, a load from where nothing is fails here."""
+    return address
+
+
 def _signed(number: int) -> int:
     return (number & 0xFFFF_FFFF ^ 0x8000_0000) - 0x8000_0000
 
@@ -54,6 +59,7 @@ _BUILT_IN: dict[str, Function] = {
     "bpf_preempt_enable": _nothing,
     "bpf_rcu_read_lock": _nothing,
     "bpf_rcu_read_unlock": _nothing,
+    "bpf_rdonly_cast": _rdonly_cast,
 }
 
 
