@@ -54,6 +54,11 @@ def denied(needs: Iterable[str], having: Privilege, what: str = "reading kernel 
             "this process is in a user namespace of its own, where capabilities don't count for BPF: "
             "run it on the host, or in a container that shares the host's user namespace"
         )
+    if (having.perf_event_paranoid or 0) > 2 and "CAP_SYS_ADMIN" not in having.capabilities:
+        return (
+            f"kernel.perf_event_paranoid={having.perf_event_paranoid}, as Debian has it, keeps perf_event_open "
+            "to CAP_SYS_ADMIN: sysctl kernel.perf_event_paranoid=2, or run it as root (sudo)"
+        )
     lockdown = lockdown_forbids(what, having)
     if lockdown:
         return lockdown

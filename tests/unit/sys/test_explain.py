@@ -59,6 +59,11 @@ def test_which_capability_is_missing(needs: tuple[str, ...], having: Privilege, 
             "run it on the host, or in a container that shares the host's user namespace",
         ),
         (
+            NOBODY._replace(capabilities=frozenset(TRACING), perf_event_paranoid=3),
+            "kernel.perf_event_paranoid=3, as Debian has it, keeps perf_event_open to CAP_SYS_ADMIN: "
+            "sysctl kernel.perf_event_paranoid=2, or run it as root (sudo)",
+        ),
+        (
             ROOT._replace(lockdown="confidentiality", seccomp=True),
             "the kernel is locked down (lockdown=confidentiality), which forbids kprobes: "
             "boot with lockdown=integrity or lockdown=none on the kernel's command line",
