@@ -192,8 +192,8 @@ class Text(Bytes):
 class Unsized(Value):
     """A text that lies elsewhere: it takes as much of the place that it's put in as there is of it."""
 
-    def read_into(self, cx: Context, into: Op, size: int) -> Op:
-        """Put it to an address; how many bytes it took, its NUL among them."""
+    def read_into(self, cx: Context, into: Memory, size: int) -> Op:
+        """Put it there; how many bytes it took, its NUL among them."""
         raise NotImplementedError
 
 
@@ -251,7 +251,7 @@ def _fitting(cx: Context, data: bytes, size: int, what: str) -> bytes:
 def copy_text(cx: Context, into: Memory, size: int, value: Any, what: str) -> None:
     """Write a text, or an array of the kernel's, to `size` bytes."""
     if isinstance(value, Unsized):
-        return into.wrote(cx, value.read_into(cx, into.address(cx), size))
+        return into.wrote(cx, value.read_into(cx, into, size))
     data = _encoded(value)
     if data is not None:
         value = ConstantText(_fitting(cx, data, size, what), size)

@@ -41,6 +41,7 @@ class Start(Record):
 class Event(Record):
     ts: u64
     comm: CString[16]
+    path: CString[256]
 
 class Account(Record):
     lock: bpf_spin_lock
@@ -232,6 +233,23 @@ def test_value(name, lowered):
             time.sleep(0.05)
         found = loaded.maps["counts"].lookup((1).to_bytes(8, "little")) or b""
     assert int.from_bytes(found, "little") == (expected() if callable(expected) else expected)
+
+
+@pytest.mark.needs("kernel_memory")
+@pytest.mark.parametrize("folder", ["/", "/proc/sys/kernel", "/usr/lib", "a/" * 40])
+def test_full_path(folder, lowered, tmp_path, monkeypatch):
+    """The path of this process's folder, which is read back from where the event was put together."""
+    source = "e.ts = 1\ne.path = full_path(get_current_task_btf().fs.pwd)"
+    need(source)
+    (tmp_path / ("a/" * 40)).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / folder)
+    with load.load(lowered(source, "sched_cls")) as loaded:
+        loaded.programs["probe"].test_run(data=bytes(64))
+        values = loaded.maps["gadget_heap"].lookup_per_cpu(bytes(4))
+    (found,) = (value[24 : 24 + 256].split(b"\0")[0].decode() for value in values if value[0])
+    whole = os.getcwd()
+    names = whole.split("/")
+    assert found == (whole if len(names) <= 31 else f".../{'/'.join(names[-31:])}")
 
 
 def test_a_function_that_this_kernel_lacks():

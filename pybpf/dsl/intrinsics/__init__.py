@@ -22,6 +22,7 @@ _HOMES = {
         "current": "current",
         "kfunc": "kernel_function",
         "locks": "bpf_spin_lock bpf_timer",
+        "path": "full_path",
         "printk": "printk",
         "raw": "asm helper",
         "strings": "kstr probe_read_kernel_str probe_read_user_str ustr",

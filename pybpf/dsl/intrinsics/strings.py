@@ -33,17 +33,17 @@ class _ForeignText(Unsized):
     def rebuild(self, parts: Any) -> Value:
         return _ForeignText(self.helper, parts[0])
 
-    def read_into(self, cx: Context, into: Op, size: int) -> Op:
+    def read_into(self, cx: Context, into: Memory, size: int) -> Op:
         """Call the helper that copies it; it is empty when that fails, and cut when it is too long."""
-        bytes_ = cx.build.const(size)
-        length = cx.build.call(cx.helper(self.helper, "probe_read_str"), into, bytes_, self.address)
+        most, place = cx.build.const(size), into.address(cx)
+        length = cx.build.call(cx.helper(self.helper, "probe_read_str"), place, most, self.address)
 
         def empty() -> Op:
-            cx.build.store(into, 0, 1, cx.build.const(0))
+            cx.build.store(place, 0, 1, cx.build.const(0))
             return cx.build.const(1)
 
         # One unsigned comparison catches a negative error too, and tells the verifier the range.
-        return choose(cx, Condition("gt", length, bytes_), "unread", empty, lambda: length)
+        return choose(cx, Condition("gt", length, most), "unread", empty, lambda: length)
 
 
 @Intrinsic
@@ -88,7 +88,7 @@ def _read(cx: Context, helper: str, into: Any, source: Any) -> Scalar:
     if not isinstance(into, TextPlace):
         raise cx.error(f"{helper} writes to a text member of an event, not to {describe(into)}")
     text = _ForeignText(helper, _address(cx, helper, source))
-    length = text.read_into(cx, into.address(cx), into.size)
+    length = text.read_into(cx, into.memory(cx), into.size)
     into.filled(cx, length)
     return Scalar(length, i64, into.size)
 
@@ -105,7 +105,7 @@ def _text(cx: Context, function: str, pointer: Any, size: Any) -> Value:
 
     def fill(cx: Context, into: Op) -> None:
         zero(cx, Memory(into), size)
-        text.read_into(cx, into, size)
+        text.read_into(cx, Memory(into), size)
 
     return Text(size, fill=fill)
 

@@ -158,3 +158,47 @@ def test_before_5_5_user_memory_is_read_as_kernel_memory_is(module):
     machine = Machine(spec, btf=REFERENCE.btf)
     machine.call("probe", 0, 0, machine.kernel.user(b"x"), 0, 0)
     assert machine.maps["counts"][1] == ord("x")
+
+
+def tree(kernel):
+    """/home is a mount point; the file system there has deep/sub/file.txt."""
+
+    def dentry(name, parent=None):
+        made = kernel.new("struct dentry", d_name={"name": name, "len": len(name)})
+        return made.set(d_parent=parent or made)
+
+    root, other = dentry("/"), dentry("/")
+    home = dentry("home", root)
+    file = dentry("file.txt", dentry("sub", dentry("deep", other)))
+    top = kernel.new("struct mount", mnt={"mnt_root": root})
+    top.set(mnt_parent=top)
+    below = kernel.new("struct mount", mnt_parent=top, mnt_mountpoint=home, mnt={"mnt_root": other})
+    far = other
+    for number in range(40):
+        far = dentry(str(number), far)
+    for entry, mount in ((file, below), (other, below), (home, top), (root, top), (far, below), (None, top)):
+        yield {"dentry": entry, "mnt": mount.address_of("mnt")}
+
+
+DEEP = "..." + "".join(f"/{number}" for number in range(9, 40))
+
+
+@pytest.mark.parametrize(
+    ("source", "size", "expected"),
+    [
+        ("p.f_path", 256, ["/home/deep/sub/file.txt", "/home", "/home", "/", DEEP, ""]),
+        ("p.f_path.dentry", 256, ["/deep/sub/file.txt", "/", "/home", "/", DEEP, ""]),
+        ("address_of(p, 'f_path')", 16, ["...sub/file.txt", "/home", "/home", "/", ".../36/37/38/39", ""]),
+        ("p.f_path", 8, ["....txt", "/home", "/home", "/", "...8/39", ""]),
+    ],
+)
+def test_full_path(source, size, expected, module):
+    steps = ["e = events.reserve()", "if not e:", "    return", "e.count = 1"]
+    steps += [f"e.name = full_path({source})", "events.submit(e)"]
+    body = "".join(f"    {step}\n" for step in steps)
+    probe = PROBE.replace("CString[16]", f"CString[{size}]").format(body)
+    machine = Machine(lower(module(probe), {}, REFERENCE), btf=REFERENCE.btf)
+    for path in tree(machine.kernel):
+        machine.call("probe", machine.kernel.new("struct file", f_path=path))
+    found = [record[8:].decode() for record in machine.maps["events"].take()]
+    assert found == [f"{each}\0" for each in expected]

@@ -60,6 +60,8 @@ ERRORS = {
     'address_of(cast(p, "struct sk_buff *"), "pkt_type")': (
         "pkt_type of struct sk_buff is a bit field, and has no address"
     ),
+    "full_path(5)": "full_path takes a struct path or a struct dentry *, not 5",
+    "full_path(p)": "full_path takes a struct path or a struct dentry *, not a struct file *",
     "kstr(5)": "kstr reads from a pointer to kernel memory, not from 5",
     "kstr(u)": "kstr reads kernel memory, and this is a const char __user *: ustr reads that",
     "ustr(p)": (
@@ -117,6 +119,24 @@ ERRORS = {
         "Event.comm is a text of 16 bytes, and can't be set to a struct file *",
     ),
 }
+
+
+def test_a_path_needs_the_room_behind_an_event(module):
+    source = """
+class Named(Record):
+    name: CString[16]
+
+@kprobe("f")
+def probe(p: "struct file *"):
+    named = Named()
+    named.name = full_path(p.f_path)
+"""
+    with pytest.raises(LoweringError) as caught:
+        lower(module(source), {}, Target("reference", btf.reference()))
+    assert caught.value.message == (
+        "a path is put together behind an event of at most 5880 bytes: set a text of 8 bytes or more of what"
+        " events.reserve() gave"
+    )
 
 
 @pytest.mark.parametrize("source", ERRORS)
