@@ -1,16 +1,20 @@
-"""Every type of the running kernel as bpftool sees it, field for field."""
+"""Every type of kernels as bpftool sees it, field for field; and of a module, split on its kernel's."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pybpf import btf
 from pybpf.btf.describe import describe
+
+sys.path.insert(0, str(Path(__file__).parent))
+from btf_kernels import KERNELS, bpftool
 
 
 def as_bpftool(type: btf.Type) -> dict[str, Any]:
@@ -28,13 +32,32 @@ def without_its_fault(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def test_every_type_of_this_kernel() -> None:
-    tool = shutil.which("bpftool", path="/usr/sbin:/usr/bin:/sbin:/bin")
-    if tool is None:
-        pytest.fail("no bpftool: apt-get install bpftool")
-    command = [tool, "-j", "btf", "dump", "file", "/sys/kernel/btf/vmlinux"]
-    shown = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["types"]
-    kernel = btf.kernel()
-    assert len(kernel) == len(shown) + 1
-    for type, row in zip(kernel, shown):
+def shown(*arguments: str) -> list[dict[str, Any]]:
+    command = [bpftool(), "-j", *arguments]
+    rows: list[dict[str, Any]] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)[
+        "types"
+    ]
+    return rows
+
+
+@pytest.mark.native
+@pytest.mark.parametrize("path", KERNELS)
+def test_every_type(path: str) -> None:
+    rows, kernel = shown("btf", "dump", "file", path), btf.load(path)
+    assert len(kernel) == len(rows) + 1
+    for type, row in zip(kernel, rows):
         assert as_bpftool(type) == without_its_fault(row)
+
+
+@pytest.mark.needs("btf")
+def test_every_type_of_a_module() -> None:
+    subprocess.run(["modprobe", "-q", "ext4"], check=False)
+    path = "/sys/kernel/btf/ext4"
+    if not Path(path).exists():
+        pytest.skip("this kernel has no BTF of modules (it has no modules, or is older than 5.11)")
+    module = btf.module("ext4")
+    rows = shown("-B", "/sys/kernel/btf/vmlinux", "btf", "dump", "file", path)
+    assert [as_bpftool(type) for type in module] == [without_its_fault(row) for row in rows]
+    assert module["struct ext4_sb_info"].field("s_sb").type is module.type("struct super_block *")
+    prototype = module.function("ext4_file_open")
+    assert [p.type.declaration for p in prototype.parameters] == ["struct inode *", "struct file *"]

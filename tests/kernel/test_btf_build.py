@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 import json
-import shutil
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,9 @@ from pybpf.source import Location
 from pybpf.spec import Array, CString, Int, Pointer, Struct
 from pybpf.sys import Fd, command, object_info
 from pybpf.uapi import bpf
+
+sys.path.insert(0, str(Path(__file__).parent))
+from btf_kernels import bpftool
 
 
 class Op(enum.IntEnum):
@@ -51,11 +55,8 @@ def load_btf(data: bytes) -> Fd:
     return Fd(fd, "BTF")
 
 
-def bpftool(*arguments: str) -> str:
-    tool = shutil.which("bpftool", path="/usr/sbin:/usr/bin:/sbin:/bin") or pytest.fail(
-        "no bpftool: apt-get install bpftool"
-    )
-    return subprocess.run([tool, *arguments], check=True, capture_output=True, text=True).stdout
+def show(*arguments: str) -> str:
+    return subprocess.run([bpftool(), *arguments], check=True, capture_output=True, text=True).stdout
 
 
 def test_the_kernel_takes_every_kind_that_we_build():
@@ -94,7 +95,7 @@ def test_bpftool_shows_a_map_by_field_names():
             value=VALUE.construct().build(row),
         )
         [id] = object_info(fd, "map", "id")
-        [shown] = json.loads(bpftool("-j", "map", "dump", "id", str(id)))
+        [shown] = json.loads(show("-j", "map", "dump", "id", str(id)))
     assert shown["formatted"]["key"] == {"tid": 42, "op": "WRITE"}
     assert shown["formatted"]["value"] == {"comm": "bash", "start": -5, "dentry": 4096, "counts": [7, 8]}
 
@@ -124,7 +125,7 @@ def test_bpftool_shows_a_program_with_python_lines(tmp_path):
         )
     with Fd(fd, "program"):
         [id] = object_info(fd, "prog", "id")
-        text = bpftool("prog", "dump", "xlated", "id", str(id), "linum")
+        text = show("prog", "dump", "xlated", "id", str(id), "linum")
     assert [line.strip() for line in text.splitlines()] == [
         "int probe(void * ctx):",
         f"; def probe(ctx): [file:{source} line_num:1 line_col:1]",

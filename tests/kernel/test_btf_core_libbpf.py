@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,16 +14,17 @@ from pybpf.btf.container import sections
 from pybpf.btf.core import Relocation, relocate
 from pybpf.btf.debug_info import core_records
 
+sys.path.insert(0, str(Path(__file__).parent))
+from btf_kernels import bpftool
+
 OBJECT = Path(__file__).parents[1] / "data" / "btf" / "core.o"
 
 
+@pytest.mark.needs("btf")
 def test_as_libbpf() -> None:
-    tool = shutil.which("bpftool", path="/usr/sbin:/usr/bin:/sbin:/bin")
-    if tool is None:
-        pytest.fail("no bpftool: apt-get install bpftool")
     pin = Path("/sys/fs/bpf/pybpf_test_core")
     try:
-        command = [tool, "-d", "prog", "load", str(OBJECT), str(pin)]
+        command = [bpftool(), "-d", "prog", "load", str(OBJECT), str(pin)]
         shown = subprocess.run(command, capture_output=True, text=True).stderr
     finally:
         pin.unlink(missing_ok=True)
