@@ -28,6 +28,11 @@ class Maybe(Value):
     def describe(self) -> str:
         return f"{self.value.describe()} or None"
 
+    def cure(self) -> str:
+        if not isinstance(self.value, Scalar):
+            return ""
+        return ": write `is None`, or say what stands for None, as in .get(key, 0)"
+
     def same_kind(self, other: Value) -> bool:
         return isinstance(other, Maybe) and self.value.same_kind(other.value)
 
@@ -42,10 +47,7 @@ class Maybe(Value):
 
     def truth(self, cx: Context) -> Condition:
         if isinstance(self.value, Scalar):
-            raise cx.error(
-                f"this is {self.describe()}, and 0 is as false as None: write `is None`, or give what stands"
-                " for None, as in `.get(key, 0)`"
-            )
+            raise cx.error(f"this is {self.describe()}, and 0 is as false as None{self.cure()}")
         return self.present(cx)
 
     def _unchecked(self, cx: Context, use: str) -> NoReturn:

@@ -10,7 +10,7 @@ from pybpf.dsl.index import element, span
 from pybpf.dsl.memory import Memory, copy, read, stack, write, zero
 from pybpf.dsl.records import AnyRecord, RecordValue, number
 from pybpf.dsl.text import Bytes, TextPlace, copy_bytes, copy_text
-from pybpf.dsl.values import Value, describe, integer
+from pybpf.dsl.values import Value, describe, integer, named
 from pybpf.spec import Array, CString, Field, Int, Layout, Struct, Union
 
 if TYPE_CHECKING:
@@ -172,8 +172,8 @@ def store(cx: Context, place: Memory, layout: Layout, value: Any, what: str) -> 
     elif isinstance(value, (RecordPlace, ArrayPlace)) and _alike(value.layout, layout):
         copy(cx, place, value.place, layout.size)
     else:
-        article = "an array of" if isinstance(layout, Array) else "a"
-        raise cx.error(f"{what} is {article} {layout.name}, and can't be set to {describe(value)}")
+        kind = f"an array of {layout.count} {layout.element}" if isinstance(layout, Array) else named(layout)
+        raise cx.error(f"{what} is {kind}, and can't be set to {describe(value)}")
     place.wrote(cx)
     return None
 
@@ -196,7 +196,8 @@ def make(cx: Context, layout: Layout, args: Sequence[Any], values: dict[str, Any
     if isinstance(layout, Struct):
         return _record(cx, layout, args, values)
     if values or len(args) > (layout.count if isinstance(layout, Array) else 1):
-        raise cx.error(f"{layout.name}(...) takes its elements, or nothing")
+        most = layout.count if isinstance(layout, Array) else 1
+        raise cx.error(f"{layout.name}(...) takes its content, at most {most} value{'s' * (most > 1)}")
     place = stack(cx, layout.size, layout.name)
     if isinstance(layout, Array) and args:
         zero(cx, place, layout.size)

@@ -9,7 +9,7 @@ from pybpf.codegen.ir import Block, Local, Op
 from pybpf.dsl.kernel import pointer
 from pybpf.dsl.memory import EventState, Memory, write, zero
 from pybpf.dsl.text import TextPlace
-from pybpf.dsl.values import Scalar, Value, describe, integer
+from pybpf.dsl.values import Scalar, Value, describe, integer, named
 from pybpf.errors import near
 from pybpf.spec import Field, Int, Pointer, Struct
 
@@ -30,7 +30,7 @@ class AnyRecord(Value):
     layout: Struct
 
     def describe(self) -> str:
-        return f"{'an' if self.layout.name[0] in 'AEIOUaeiou' else 'a'} {self.layout.name}"
+        return named(self.layout)
 
     def leaf(self, cx: Context, field: Field) -> Op:
         """The number in one of `layout.leaves()`."""
@@ -41,7 +41,8 @@ class AnyRecord(Value):
         field = self.layout.field(name)
         if field is None:
             known = [field.name for field in self.layout.fields]
-            raise cx.error(f"{self.layout.name} has no member {name!r}{near(name, known)}")
+            hint = near(name, known) or f"; it has {', '.join(known)}"
+            raise cx.error(f"{self.layout.name} has no member {name!r}{hint}")
         return field
 
     def branch_equal(self, cx: Context, other: Any, same: Block, different: Block) -> bool:
@@ -139,4 +140,4 @@ def _leaves_of(cx: Context, field: Field, value: Any, what: str) -> Iterator[tup
             found = [(f"{field.name}.{leaf.name}", value.leaf(cx, leaf)) for leaf in field.layout.leaves()]
             yield from found
         else:
-            raise cx.error(f"{what} is a {field.layout.name}, and can't be set to {describe(value)}")
+            raise cx.error(f"{what} is {named(field.layout)}, and can't be set to {describe(value)}")

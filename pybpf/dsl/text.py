@@ -25,6 +25,11 @@ def _encoded(value: Any) -> bytes | None:
     return value.encode() if isinstance(value, str) else value if isinstance(value, bytes) else None
 
 
+def _shown(data: bytes) -> str:
+    """Bytes in an error, as text where they are one."""
+    return repr(data.decode()) if data.isascii() and data.decode().isprintable() else repr(data)
+
+
 class Bytes(Methods):
     """`size` bytes at `place`."""
 
@@ -88,7 +93,7 @@ class Bytes(Methods):
     def whole(self, cx: Context, data: bytes) -> bytes:
         """With which bytes this begins when it is equal to `data`."""
         if len(data) != self.size:
-            raise cx.error(f"{self.describe()} can't be equal to {data!r}, which has {len(data)}")
+            raise cx.error(f"{self.describe()} can't be equal to {_shown(data)}, which has {len(data)}")
         return data
 
     def branch_start(self, cx: Context, data: bytes, same: Block, different: Block) -> None:
@@ -122,7 +127,7 @@ class Bytes(Methods):
         if data is None:
             raise cx.error(f"startswith takes a text that is known at build time, not {describe(prefix)}")
         if len(data) > self.size:
-            raise cx.error(f"{self.describe()} can't start with {data!r}, which has {len(data)}")
+            raise cx.error(f"{self.describe()} can't start with {_shown(data)}, which has {len(data)}")
         return flag(cx, lambda true, false: self.branch_start(cx, data, true, false)) if data else True
 
 
@@ -214,7 +219,7 @@ class ConstantText(Text):
         self.data = data.ljust(size, b"\0")
 
     def describe(self) -> str:
-        return f"the text {self.text.decode('utf-8', 'replace')!r}"
+        return f"the text {_shown(self.text)}"
 
     def kept(self, cx: Context) -> Value:
         return self
@@ -244,7 +249,7 @@ class ConstantText(Text):
 
 def _fitting(cx: Context, data: bytes, size: int, what: str) -> bytes:
     if len(data) >= size:
-        raise cx.error(f"{what} holds at most {size - 1} bytes; {data!r} has {len(data)}")
+        raise cx.error(f"{what} holds at most {size - 1} bytes and its NUL; {_shown(data)} has {len(data)}")
     return data
 
 
@@ -282,9 +287,9 @@ def copy_bytes(cx: Context, into: Memory, size: int, value: Any, what: str) -> N
         value.read_into(cx, into.address(cx), size)
         return into.wrote(cx)
     if not isinstance(value, Bytes):
-        raise cx.error(f"{what} is {size} bytes, and can't be set to {describe(value)}")
+        raise cx.error(f"{what} has {size} bytes, and can't be set to {describe(value)}")
     if value.size != size:
-        raise cx.error(f"{what} is {size} bytes, and {describe(value)} has {value.size}")
+        raise cx.error(f"{what} has {size} bytes, and what it is set to has {value.size}")
     _store(cx, into, value, size)
     return into.wrote(cx)
 

@@ -7,11 +7,12 @@ IR) can be kept in a variable; `rebuild` makes the same kind of value from other
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pybpf.codegen.ir import Block, Op
 from pybpf.dsl.types import boolean, i64, u64
-from pybpf.spec import Int
+from pybpf.spec import Int, Layout
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
@@ -25,6 +26,7 @@ __all__ = [
     "convert",
     "describe",
     "integer",
+    "named",
     "static",
     "unroll",
 ]
@@ -48,6 +50,10 @@ class Value:
     def describe(self) -> str:
         """What it is, in an error: `a u32`, `a struct file *`."""
         raise NotImplementedError
+
+    def cure(self) -> str:
+        """What makes a number of it, to end an error with."""
+        return ""
 
     def same_kind(self, other: Value) -> bool:
         """Whether a variable may hold either, depending on the path."""
@@ -80,7 +86,7 @@ class Value:
         raise cx.error(f"{self.describe()} can't be indexed")
 
     def contains(self, cx: Context, key: Any) -> Condition | bool:
-        raise cx.error(f"`in` works on maps, not on {self.describe()}")
+        raise cx.error(f"`in` looks for a key in a map, and {self.describe()} has no keys")
 
     def length(self, cx: Context) -> int:
         raise cx.error(f"{self.describe()} has no length that is known at build time")
@@ -138,7 +144,17 @@ class Unrolled:
 
 def describe(value: Any) -> str:
     """What a value is, in an error; one that is known at build time as Python writes it."""
-    return value.describe() if isinstance(value, Value) else repr(value)
+    if isinstance(value, Value):
+        return value.describe()
+    if isinstance(value, (tuple, list)):
+        return (
+            f"({', '.join(map(describe, value))})"
+            if isinstance(value, tuple)
+            else f"[{', '.join(map(describe, value))}]"
+        )
+    if isinstance(value, ModuleType):
+        return f"the module {value.__name__}"
+    return repr(value)
 
 
 def integer(cx: Context, value: Any, layout: Int, what: str) -> Op:
@@ -147,20 +163,21 @@ def integer(cx: Context, value: Any, layout: Int, what: str) -> Op:
         value = int(value)
     if isinstance(value, int):
         if not layout.minimum <= value <= layout.maximum:
-            raise cx.error(f"{int(value)} does not fit {what}, {_a(layout)}")
+            raise cx.error(f"{int(value)} does not fit {what}, {named(layout)}")
         return cx.build.const(int(value))
     if isinstance(value, Scalar):
         have = value.layout
         if layout.minimum <= have.minimum and have.maximum <= layout.maximum:
             return value.op
         raise cx.error(
-            f"{what} is {_a(layout)} and can't hold every {have.name}; write {layout.name}(...) to convert"
+            f"{what} is {named(layout)} and can't hold every {have.name}; write {layout.name}(...) to convert"
         )
     from pybpf.dsl.kernel import KernelPointer
 
     if isinstance(value, KernelPointer) and layout.size == 8 and not layout.signed:
         return value.op
-    raise cx.error(f"{what} is {_a(layout)}, and {describe(value)} is no number")
+    cure = value.cure() if isinstance(value, Value) else ""
+    raise cx.error(f"{what} is {named(layout)}, and {describe(value)} is no number{cure}")
 
 
 def convert(cx: Context, value: Any, layout: Int) -> Any:
@@ -185,8 +202,9 @@ def convert(cx: Context, value: Any, layout: Int) -> Any:
     return Scalar(cx.build.extend(op, layout.size, layout.signed), layout, most)
 
 
-def _a(layout: Int) -> str:
-    return f"{'an' if layout.name[0] in 'aeio' else 'a'} {layout.name}"
+def named(layout: Layout) -> str:
+    """A layout with its article: `an i32`, `a Point`."""
+    return f"{'an' if layout.name[0] in 'AEIOaeio' else 'a'} {layout.name}"
 
 
 def unroll(elements: Iterable[Any]) -> Unrolled:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pybpf.codegen.ir import Op
-from pybpf.dsl.branching import surely
+from pybpf.dsl.branching import choose, surely
 from pybpf.dsl.index import position
 from pybpf.dsl.maps.keyed import Keyed
 from pybpf.dsl.memory import Memory, stack, write
 from pybpf.dsl.method import method
 from pybpf.dsl.places import load, store
 from pybpf.dsl.types import u32
-from pybpf.dsl.values import Condition, Scalar, integer
+from pybpf.dsl.values import Condition
 from pybpf.uapi import bpf
 
 if TYPE_CHECKING:
@@ -35,11 +35,16 @@ class ArrayMap(Keyed):
 
     def key_at(self, cx: Context, key: Any) -> Op:
         index = position(cx, key, self.max_entries, self)
-        if isinstance(index, Scalar) and index.most > u32.maximum:
-            integer(cx, key, u32, f"an index of {self.name}")
         place = stack(cx, 4, "index")
         write(cx, place, 4, cx.build.const(index) if isinstance(index, int) else index.op)
         return place.base
+
+    def address_of(self, cx: Context, key: Any) -> Op:
+        index = position(cx, key, self.max_entries, self)
+        if isinstance(index, int) or index.most <= u32.maximum:
+            return super().address_of(cx, key)
+        inside = Condition("lt", index.op, cx.build.const(self.max_entries))
+        return choose(cx, inside, "inside", lambda: self.lookup(cx, self.key_at(cx, key)))
 
     def _is_certain(self, cx: Context, key: Any) -> bool:
         index = position(cx, key, self.max_entries, self)

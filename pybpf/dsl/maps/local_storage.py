@@ -43,8 +43,8 @@ class _Storage(Map):
         if isinstance(owner, KernelPointer) and owner.given and owner.target.resolve().key == self.owner:
             return owner.op
         raise cx.error(
-            f"{self.describe()} keeps data of a {self.owner} * that the verifier trusts, one that the kernel"
-            f" gave this program itself, not of {describe(owner)}"
+            f"{self.describe()} takes a {self.owner} * that the kernel gave this program itself, not"
+            f" {describe(owner)} that it read{self.cure()}"
         )
 
     def _get(self, cx: Context, owner: Op, create: Any) -> Maybe:
@@ -72,6 +72,9 @@ class TaskStorage(_Storage):
     type = bpf.BPF_MAP_TYPE_TASK_STORAGE
     helper = "task"
     owner = "struct task_struct"
+
+    def cure(self) -> str:
+        return f"; {self.name}.current() is the current thread's"
 
     @method
     def current(self, cx: Context, create: Any = True) -> Maybe:

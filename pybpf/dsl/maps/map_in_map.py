@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pybpf.codegen.ir import Op
-from pybpf.dsl.maps.keyed import Keyed
+from pybpf.dsl.maps.lookup import Lookup
 from pybpf.dsl.maps.map import Map
 from pybpf.dsl.maybe import Maybe
 from pybpf.dsl.types import u32
+from pybpf.dsl.values import Scalar
 from pybpf.errors import LoweringError
 from pybpf.spec import MapSpec
 from pybpf.uapi import bpf
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ArrayOfMaps", "HashOfMaps"]
 
 
-class HashOfMaps(Keyed):
+class HashOfMaps(Lookup):
     """`BPF_MAP_TYPE_HASH_OF_MAPS` (Linux 4.12): from a key to a map like `inner`, which is a map's
     declaration and makes no map itself. `map[key]` is that map, or None."""
 
@@ -39,10 +40,14 @@ class HashOfMaps(Keyed):
     def found(self, cx: Context, address: Op) -> Maybe:
         return Maybe(self.inner.at(address), address)
 
-    def set_item(self, cx: Context, key: Any, value: Any) -> None:
-        raise self.only(cx, "holds maps, which only user space can put in", "set it there")
+    def found_or(self, cx: Context, address: Op, default: Any) -> Scalar:
+        raise self.only(cx, "holds maps", "get gives None when there is none, and takes no default")
 
-    delete_item = set_item  # type: ignore[assignment]
+    def set_item(self, cx: Context, key: Any, value: Any) -> None:
+        raise self.only(cx, "holds maps", "only user space can put them in and take them out")
+
+    def delete_item(self, cx: Context, key: Any) -> None:
+        self.set_item(cx, key, None)
 
 
 class ArrayOfMaps(HashOfMaps):

@@ -1,0 +1,88 @@
+"""Looking into a map by a key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pybpf.codegen.ir import Op
+from pybpf.dsl.branching import choose
+from pybpf.dsl.maps.map import Map
+from pybpf.dsl.maybe import Maybe
+from pybpf.dsl.memory import Memory, read
+from pybpf.dsl.method import method
+from pybpf.dsl.places import load, place_of
+from pybpf.dsl.records import number
+from pybpf.dsl.types import layout_of
+from pybpf.dsl.values import Condition, Scalar, integer
+from pybpf.spec import Int, Layout, MapSpec, Pointer
+
+if TYPE_CHECKING:
+    from pybpf.dsl.context import Context
+
+__all__ = ["Lookup"]
+
+
+class Lookup(Map):
+    """A map of `key` to `value`: layouts, records or C declarations of kernel pointers.
+
+    `map[key]` and `map.get(key)` are the element, or None. A record is the one in the map: to set its
+    members is to change the map. A number is a copy.
+    """
+
+    def __init__(self, name: str, key: Any, value: Any, max_entries: int, flags: int = 0) -> None:
+        super().__init__(name, flags)
+        self.key: Layout = layout_of(key, {}, f"the key of {name}")
+        self.value: Layout = layout_of(value, {}, f"the value of {name}")
+        self.max_entries = max_entries
+
+    def specs(self, buffer: str) -> list[MapSpec]:
+        return self.spec(self.key, self.value, self.max_entries)
+
+    def key_at(self, cx: Context, key: Any) -> Op:
+        """The address of a key."""
+        return place_of(cx, self.key, key, f"the key of {self.name}").address(cx)
+
+    def lookup(self, cx: Context, key: Op) -> Op:
+        """The address of the value at a key's address; 0 when there is none."""
+        return cx.build.call("map_lookup_elem", self.op(cx), key)
+
+    def address_of(self, cx: Context, key: Any) -> Op:
+        """The address of the value of a key; 0 when there is none."""
+        return self.lookup(cx, self.key_at(cx, key))
+
+    def found(self, cx: Context, address: Op) -> Maybe:
+        """The element at an address, or None."""
+        if not isinstance(self.value, Int):
+            return Maybe(load(cx, Memory(address), self.value), address)
+        copied = choose(cx, _there(cx, address), "present", lambda: self.number_at(cx, address))
+        return Maybe(number(cx, copied, self.value), address)
+
+    def number_at(self, cx: Context, address: Op) -> Op:
+        """The number that is the value at an address."""
+        assert isinstance(self.value, Int)
+        return read(cx, Memory(address), self.value.size, self.value.signed)
+
+    @method
+    def get(self, cx: Context, key: Any, default: Any = None) -> Any:
+        """The element, or None; of a map of numbers, `default` when there is none."""
+        address = self.address_of(cx, key)
+        return self.found(cx, address) if default is None else self.found_or(cx, address, default)
+
+    def found_or(self, cx: Context, address: Op, default: Any) -> Scalar:
+        """The number at an address, or `default`."""
+        if not isinstance(self.value, Int) or isinstance(self.value, Pointer):
+            raise cx.error(f"only a map of numbers has a default; {self.name} is one of {self.value.name}")
+        other = integer(cx, default, self.value, f"the default of {self.name}.get")
+        there = _there(cx, address)
+        chosen = choose(cx, there, "present", lambda: self.number_at(cx, address), lambda: other)
+        return Scalar(chosen, self.value)
+
+    def item(self, cx: Context, key: Any) -> Any:
+        return self.found(cx, self.address_of(cx, key))
+
+    def contains(self, cx: Context, key: Any) -> Condition | bool:
+        return _there(cx, self.address_of(cx, key))
+
+
+def _there(cx: Context, address: Op) -> Condition:
+    return Condition("ne", address, cx.build.const(0))
