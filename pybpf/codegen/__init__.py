@@ -1,7 +1,7 @@
 """Code generation: IR in, statements of assembly out.
 
-The passes, in their order: `thread` (jumps), `blocks`, `ssa`, `simplify`, `demand`, `reads` (kernel memory),
-`dce`, `select`, `registers`, `frame`, `emit`.
+The passes, in their order: `thread` (jumps), `blocks`, `ssa`, `simplify`, `strength`, `blocks`, `dce`,
+`demand`, `reads` (kernel memory), `stores`, `narrow`, `dce`, `select`; then `registers`, `frame`, `emit`.
 """
 
 from pybpf.codegen.builder import Builder

@@ -225,7 +225,7 @@ class _Emitter:
         if then is after and condition in INVERSE:
             condition, then, otherwise = INVERSE[condition], otherwise, then
         right = end.args[1]
-        narrow = right.kind == "const" and not fits_imm32(right.attr) and end.size < 8
+        narrow = end.kind == "branch32"
         value = self.value(right, 4 if narrow else 8)
         jump = ops.jump(
             f"j{condition}", self.reg(end.args[0]), value, self._label(then), 32 if narrow else 64

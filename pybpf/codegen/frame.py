@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pybpf.codegen.ir import Block, Function, Op, Slot
+from pybpf.codegen.ir import Function, Op, Slot
+from pybpf.codegen.slots import SlotUses
 from pybpf.errors import LoweringError
 from pybpf.spec import align_up
 
@@ -39,61 +40,18 @@ def place_slots(function: Function) -> int:
 
 
 def _needed(function: Function) -> dict[Slot, tuple[int, Op]]:
-    """For each slot, at which operations its content matters, as bits of a number, and its first use.
-
-    A slot is needed from its `begin` to its last use, on whatever path; all the time when its address may
-    be in a register, with something added to it or as one of several.
-    """
-    out = _live_out(function)
+    """For each slot, at which operations its content matters, as bits of a number, and its first use."""
+    slots = SlotUses(function)
+    found: dict[Slot, tuple[int, Op]] = {}
     position = sum(len(block.ops) for block in function.blocks)
-    found: dict[Slot, tuple[int, Op]] = {
-        arg.attr: ((1 << position) - 1, op)
-        for block in function.blocks
-        for op in block.ops
-        for arg in op.args
-        if arg.kind == "slot" and _keeps(op, arg)
-    }
     for block in reversed(function.blocks):
-        live = set(out[block])
+        live = set(slots.live_out[block])
         for op in reversed(block.ops):
             position -= 1
-            live.update(_uses(op))
+            live |= slots.uses(op)
             for slot in live:
                 when, _ = found.get(slot, (0, op))
                 found[slot] = (when | 1 << position, op)
             if op.kind == "begin":
                 live.discard(op.attr)
     return dict(sorted(found.items(), key=lambda each: each[1][0] & -each[1][0]))
-
-
-def _keeps(op: Op, slot: Op) -> bool:
-    """Whether an operation's result, or what it stores, is an address in a slot."""
-    return op.kind in ("alu", "phi", "copy") or (op.kind == "store" and op.args[1] is slot)
-
-
-def _uses(op: Op) -> list[Slot]:
-    return [arg.attr for arg in op.args if arg.kind == "slot"]
-
-
-def _live_out(function: Function) -> dict[Block, set[Slot]]:
-    """The slots whose content is needed after each block."""
-    needs: dict[Block, set[Slot]] = {}
-    begins: dict[Block, set[Slot]] = {}
-    for block in function.blocks:
-        need: set[Slot] = set()
-        for op in reversed(block.ops):
-            need.update(_uses(op))
-            if op.kind == "begin":
-                need.discard(op.attr)
-        needs[block] = need
-        begins[block] = {op.attr for op in block.ops if op.kind == "begin"}
-    out: dict[Block, set[Slot]] = {block: set() for block in function.blocks}
-    work = list(function.blocks)
-    while work:
-        block = work.pop()
-        live = needs[block] | (out[block] - begins[block])
-        for pred in block.preds:
-            if not live <= out[pred]:
-                out[pred] |= live
-                work.append(pred)
-    return out

@@ -23,6 +23,7 @@ value is 64 bits in a register: narrower unsigned ones zero-extended, signed one
 | `call` | up to five | attr: the Callee |
 | `jump` | | targets: one block |
 | `branch` | a, b | attr: condition; size: of the operands; targets: when true, when false |
+| `branch32` | a, b | the same on the low halves of a and b |
 | `exit` | value | |
 
 The first four of them are *free*: they stand in no block, since each use can make its own.
@@ -55,7 +56,7 @@ __all__ = [
 # they get arguments in r1 to r5, which they may change, and leave a result in r0.
 Callee = Union[str, int, SubprogramRef, KernelFunctionRef, "tuple[Statement, ...]"]
 U64 = (1 << 64) - 1
-TERMINATORS = frozenset({"jump", "branch", "exit"})
+TERMINATORS = frozenset({"jump", "branch", "branch32", "exit"})
 # Operations that give no value.
 SILENT = TERMINATORS | {"store", "set", "atomic", "begin"}
 FREE = frozenset({"const", "map", "map_value", "slot", "function"})
@@ -205,7 +206,7 @@ def _text(op: Op, names: dict[Op, str]) -> str:
     words = [op.kind if op.kind != "alu" else op.attr]
     if op.kind in ("load", "store", "kread", "atomic", "zext", "sext", "alu", "branch"):
         words[0] += str(op.size * 8)
-    if op.kind in ("call", "atomic", "branch"):
+    if op.kind in ("call", "atomic", "branch", "branch32"):
         words.append(getattr(op.attr, "name", "asm" if isinstance(op.attr, tuple) else str(op.attr)))
     elif op.kind in ("load", "kread") and op.attr:
         words.append("signed")

@@ -11,11 +11,14 @@ from pybpf.codegen.demand import relax_loads
 from pybpf.codegen.emit import emit
 from pybpf.codegen.frame import place_slots
 from pybpf.codegen.ir import Function
+from pybpf.codegen.narrow import narrow_jumps
 from pybpf.codegen.reads import expand_reads
 from pybpf.codegen.registers import allocate
 from pybpf.codegen.select import legalise
 from pybpf.codegen.simplify import simplify
 from pybpf.codegen.ssa import to_ssa
+from pybpf.codegen.stores import drop_dead_stores
+from pybpf.codegen.strength import reduce_strength
 from pybpf.codegen.thread import thread_jumps
 from pybpf.errors import UsageError, near
 from pybpf.spec import Target
@@ -33,17 +36,25 @@ def _reads(function: Function, target: Target) -> None:
     expand_reads(function, "probe_read_kernel" if "probe_read_kernel" in target.features else "probe_read")
 
 
+def _narrow(function: Function, target: Target) -> None:
+    if "jmp32" in target.features:
+        narrow_jumps(function)
+
+
 _PASSES = (
     _Pass("thread", lambda function, _: thread_jumps(function), optional=True),
     _Pass("blocks", lambda function, _: merge_blocks(function), optional=True),
     _Pass("ssa", lambda function, _: to_ssa(function)),
     _Pass("simplify", lambda function, _: simplify(function), optional=True),
+    _Pass("strength", lambda function, _: reduce_strength(function), optional=True),
     _Pass("blocks", lambda function, _: merge_blocks(function), optional=True),
     _Pass("dce", lambda function, _: drop_dead(function), optional=True),
     _Pass("demand", lambda function, _: relax_loads(function), optional=True),
     _Pass("reads", _reads),
+    _Pass("stores", lambda function, _: drop_dead_stores(function), optional=True),
+    _Pass("narrow", _narrow, optional=True),
     _Pass("dce", lambda function, _: drop_dead(function), optional=True),
-    _Pass("select", lambda function, target: legalise(function, "jmp32" in target.features)),
+    _Pass("select", lambda function, _: legalise(function)),
 )
 OPTIONAL = tuple(dict.fromkeys(each.name for each in _PASSES if each.optional))
 

@@ -13,14 +13,14 @@ def fits_imm32(value: int, size: int = 8) -> bool:
     return size < 8 or -(1 << 31) <= signed(value) < 1 << 31
 
 
-def legalise(function: Function, jmp32: bool) -> None:
+def legalise(function: Function) -> None:
     """Insert a `copy` before each use of a free operation that has to be in a register, and split edges."""
     for block in function.blocks:
         ops: list[Op] = []
         for op in block.ops:
             args = list(op.args)
             for index, arg in enumerate(args):
-                if arg.kind in FREE and not _immediate(op, index, arg, jmp32):
+                if arg.kind in FREE and not _immediate(op, index, arg):
                     args[index] = Op("copy", (arg,), location=op.location)
                     ops.append(args[index])
             op.args = tuple(args)
@@ -29,7 +29,7 @@ def legalise(function: Function, jmp32: bool) -> None:
     _split_edges(function)
 
 
-def _immediate(op: Op, index: int, arg: Op, jmp32: bool) -> bool:
+def _immediate(op: Op, index: int, arg: Op) -> bool:
     if op.kind in ("call", "exit", "phi", "copy"):
         return True
     if op.kind == "alu":
@@ -42,8 +42,8 @@ def _immediate(op: Op, index: int, arg: Op, jmp32: bool) -> bool:
         return arg.kind == "slot"
     if op.kind == "store":
         return arg.kind == "const" and fits_imm32(arg.attr, op.size)
-    if op.kind == "branch" and index == 1:
-        return arg.kind == "const" and fits_imm32(arg.attr, op.size if jmp32 else 8)
+    if op.kind in ("branch", "branch32") and index == 1:
+        return arg.kind == "const" and fits_imm32(arg.attr, 4 if op.kind == "branch32" else 8)
     return False
 
 

@@ -13,10 +13,13 @@ from pybpf.codegen.dce import drop_dead
 from pybpf.codegen.demand import relax_loads
 from pybpf.codegen.frame import place_slots
 from pybpf.codegen.ir import Local
+from pybpf.codegen.narrow import narrow_jumps
 from pybpf.codegen.reads import expand_reads
 from pybpf.codegen.select import legalise
 from pybpf.codegen.simplify import simplify
 from pybpf.codegen.ssa import to_ssa
+from pybpf.codegen.stores import drop_dead_stores
+from pybpf.codegen.strength import reduce_strength
 from pybpf.codegen.thread import thread_jumps
 from pybpf.errors import LoweringError, UsageError
 from pybpf.spec import Target
@@ -270,6 +273,87 @@ def test_reads_of_one_object_share_a_call():
     )
 
 
+def test_strength_takes_shifts_for_powers_of_two():
+    build = Builder("f")
+    value = build.load(build.context, 0, 8)
+    total = build.alu("mul", value, build.const(8))
+    for name, number, size in (("div", 1024, 8), ("mod", 16, 4), ("div", 10, 8), ("sdiv", 4, 8)):
+        total = build.alu(name, total, build.const(number), size)
+    build.exit(total)
+    reduce_strength(build.function)
+    check(
+        build,
+        """
+        f:
+          entry:
+            %0 = context
+            %1 = load64 %0
+            %2 = lsh64 %1 3
+            %3 = rsh64 %2 10
+            %4 = and32 %3 15
+            %5 = div64 %4 10
+            %6 = sdiv64 %5 4
+            exit %6
+        """,
+    )
+
+
+def test_stores_that_nobody_looks_at():
+    build = Builder("f")
+    value = build.load(build.context, 0, 8)
+    slot = build.slot(16, "s")
+    build.store(slot, 0, 8, build.const(0))
+    build.store(slot, 8, 8, build.const(1))
+    build.store(slot, 0, 4, value)
+    build.store(slot, 4, 4, build.const(2))
+    build.call("map_delete_elem", build.map("m"), slot)
+    build.store(slot, 8, 8, build.const(3))
+    build.exit(build.load(slot, 0, 8))
+    drop_dead_stores(build.function)
+    check(
+        build,
+        """
+        f:
+          entry:
+            %0 = context
+            %1 = load64 %0
+            begin s
+            store64 slot[s] 1 +8
+            store32 slot[s] %1
+            store32 slot[s] 2 +4
+            %2 = call map_delete_elem map[m] slot[s]
+            %3 = load64 slot[s]
+            exit %3
+        """,
+    )
+
+
+def test_stores_through_a_computed_address_are_kept():
+    build = Builder("f")
+    slot = build.slot(16, "s")
+    build.store(slot, 0, 8, build.const(1))
+    other = build.slot(8, "t")
+    build.store(other, 0, 8, build.const(7))
+    place = build.alu("add", slot, build.load(build.context, 0, 8))
+    build.exit(build.alu("add", build.load(place, 0, 8), build.load(other, 0, 8)))
+    before = str(build.function)
+    drop_dead_stores(build.function)
+    assert str(build.function) == before
+    assert place_slots(build.function) == -32
+
+
+def test_narrow_compares_low_halves():
+    build = Builder("f")
+    value = build.extend(build.load(build.context, 0, 8), 4, signed=False)
+    yes, no = build.new_block("yes"), build.new_block("no")
+    build.branch("eq", value, build.const(0xFFFFFFFF), yes, no, 4)
+    for block in (yes, no):
+        build.enter(block)
+        build.exit(build.const(0))
+    narrow_jumps(build.function)
+    assert "branch32 eq %1 4294967295 yes no" in str(build.function)
+
+
 def test_select_copies_what_no_immediate_holds():
     build = Builder("f")
     value = build.load(build.context, 0, 8)
@@ -277,7 +361,7 @@ def test_select_copies_what_no_immediate_holds():
     build.store(build.slot(8, "s"), 0, 8, build.const(1 << 33))
     build.store(build.slot(8, "t"), 0, 8, build.const(-1))
     build.exit(big)
-    legalise(build.function, jmp32=True)
+    legalise(build.function)
     check(
         build,
         """
@@ -341,13 +425,16 @@ def test_a_frame_that_is_too_big():
     )
 
 
+EVERY = {"thread", "blocks", "simplify", "strength", "dce", "demand", "stores", "narrow"}
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", {"thread", "blocks", "simplify", "dce", "demand"}),
+        ("", EVERY),
         ("none", set()),
-        ("all", {"thread", "blocks", "simplify", "dce", "demand"}),
-        ("-dce", {"thread", "blocks", "simplify", "demand"}),
+        ("all", EVERY),
+        ("-dce", EVERY - {"dce"}),
         ("thread, dce", {"thread", "dce"}),
     ],
 )
@@ -359,7 +446,8 @@ def test_an_unknown_pass():
     with pytest.raises(UsageError) as caught:
         parse_passes("simplfy")
     assert str(caught.value) == (
-        "no pass 'simplfy' (did you mean 'simplify'?): there are thread, blocks, simplify, dce, demand"
+        "no pass 'simplfy' (did you mean 'simplify'?): there are thread, blocks, simplify, strength,"
+        " dce, demand, stores, narrow"
     )
 
 
@@ -378,10 +466,13 @@ def test_watching_the_passes():
         "blocks",
         "ssa",
         "simplify",
+        "strength",
         "blocks",
         "dce",
         "demand",
         "reads",
+        "stores",
+        "narrow",
         "dce",
         "select",
         "registers",

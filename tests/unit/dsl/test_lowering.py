@@ -96,8 +96,7 @@ CASES = {
         r1 = r0
         r1 >>= 32
         if r1 == 0x5 goto 3_join
-        w0 = w0
-        if r0 == 0x6 goto 3_join
+        if w0 == 0x6 goto 3_join
         *(u64 *)(r10 -8) = 7
         r1 = map[counts]
         r2 = r10
