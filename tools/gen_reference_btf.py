@@ -16,7 +16,8 @@ from pybpf.btf.extract import extract
 
 OUTPUT = Path(__file__).resolve().parent.parent / "pybpf" / "btf" / "data" / "reference.btf"
 
-# Whole structs: what a probe of files, processes, memory or the network is likely to read.
+# Whole structs: what a probe of files, processes, memory or the network is likely to read; and what programs
+# that run at tracepoints, perf events and for packets have as their context.
 STRUCTS = """
 address_space block_device bio bio_vec cgroup cgroup_subsys_state cred css_set dentry dir_context fd file
 file_lock files_struct fdtable fs_struct gendisk hlist_node in6_addr inet_sock inode iov_iter iovec
@@ -25,6 +26,11 @@ net_device
 ns_common nsproxy page path pid pid_namespace pt_regs qstr request request_queue rq sched_entity sk_buff sock
 sock_common socket signal_struct super_block task_struct tcp_sock timespec64 upid user_namespace uts_namespace
 vfsmount vm_area_struct vm_fault
+bpf_perf_event_data __sk_buff xdp_md trace_entry
+trace_event_raw_block_bio trace_event_raw_block_rq trace_event_raw_block_rq_completion
+trace_event_raw_inet_sock_set_state trace_event_raw_sched_process_exec trace_event_raw_sched_process_fork
+trace_event_raw_sched_process_template trace_event_raw_sched_switch trace_event_raw_sched_wakeup_template
+trace_event_raw_signal_generate trace_event_raw_sys_enter trace_event_raw_sys_exit
 """
 OTHERS = """
 u8 u16 u32 u64 s8 s16 s32 s64 __u8 __u16 __u32 __u64 __s8 __s16 __s32 __s64 bool size_t ssize_t loff_t pid_t

@@ -1,7 +1,24 @@
 """The language of probes: a subset of Python, staged: what is known at build time decides now."""
 
 from pybpf.dsl.collect import Declarations, collect
-from pybpf.dsl.decorators import Func, Probe, func, kprobe, kretprobe, raw_tracepoint
+from pybpf.dsl.decorators import (
+    Func,
+    Probe,
+    fentry,
+    fexit,
+    func,
+    kprobe,
+    kretprobe,
+    perf_event,
+    raw_tracepoint,
+    socket_filter,
+    tc,
+    tp_btf,
+    tracepoint,
+    uprobe,
+    uretprobe,
+    xdp,
+)
 from pybpf.dsl.lower import lower
 from pybpf.dsl.maps import (
     ArrayMap,
@@ -74,6 +91,8 @@ __all__ = [
     "Union",
     "UserEvents",
     "collect",
+    "fentry",
+    "fexit",
     "func",
     "i8",
     "i16",
@@ -83,13 +102,21 @@ __all__ = [
     "kretprobe",
     "loop",
     "lower",
+    "perf_event",
     "raw_tracepoint",
+    "socket_filter",
     "static",
     "subprogram",
     "table",
+    "tc",
+    "tp_btf",
+    "tracepoint",
     "u8",
     "u16",
     "u32",
     "u64",
     "unroll",
+    "uprobe",
+    "uretprobe",
+    "xdp",
 ]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pybpf.dsl.decorators import Func, Probe
 from pybpf.dsl.maps import Events, Map
-from pybpf.dsl.params import Param, Selected
+from pybpf.dsl.params import Param, Sampling, Selected
 from pybpf.errors import LoweringError
 
 __all__ = ["Declarations", "collect"]
@@ -60,8 +60,8 @@ def _reachable(values: list[Any]) -> Iterator[Map | Param]:
         seen.add(id(value))
         if isinstance(value, (Map, Param)):
             yield value
-        elif isinstance(value, Selected):
-            values.append(value.choice)
+        elif isinstance(value, (Sampling, Selected)):
+            values.extend(value.params)
         elif isinstance(value, (Func, Probe)):
             names = value.source.names()
             values.extend(names[name] for name in value.source.function.__code__.co_names if name in names)

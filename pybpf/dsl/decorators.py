@@ -7,11 +7,29 @@ import functools
 import linecache
 from typing import Any, Callable, Union
 
-from pybpf.dsl.params import Selected
+from pybpf.dsl.params import Param, Sampling, Selected
 from pybpf.errors import LoweringError
 from pybpf.source import Location
 
-__all__ = ["Func", "Probe", "Source", "func", "kprobe", "kretprobe", "raw_tracepoint"]
+__all__ = [
+    "Func",
+    "Probe",
+    "Source",
+    "fentry",
+    "fexit",
+    "func",
+    "kprobe",
+    "kretprobe",
+    "perf_event",
+    "raw_tracepoint",
+    "socket_filter",
+    "tc",
+    "tp_btf",
+    "tracepoint",
+    "uprobe",
+    "uretprobe",
+    "xdp",
+]
 
 
 class Source:
@@ -66,7 +84,9 @@ class Func:
         return self.source.function(*args, **keywords)
 
 
-Where = Union[str, Selected]
+Where = Union[str, Selected, Sampling]
+Rate = Union[int, Param]
+_Decorator = Callable[[Callable[..., Any]], "Probe"]
 
 
 class Probe:
@@ -84,26 +104,120 @@ def func(function: Callable[..., Any]) -> Func:
     return Func(function)
 
 
-def _decorator(kind: str, where: Where) -> Callable[[Callable[..., Any]], Probe]:
+def _decorator(kind: str, where: Any, what: str, example: str) -> _Decorator:
     if not isinstance(where, (str, Selected)):
-        raise LoweringError(f"@{kind} takes the name of a kernel function: @{kind}('vfs_read')")
+        raise LoweringError(f"@{kind} takes {what}: @{kind}({example!r})")
     return lambda function: Probe(function, kind, where)
 
 
-def kprobe(where: Where) -> Callable[[Callable[..., Any]], Probe]:
+def kprobe(where: Where) -> _Decorator:
     """Run at the entry of a kernel function (BPF since Linux 4.1).
 
     `where` names it: `"a"`; `"a,b?"` for a, and b where that exists; `"a|b"` for a, or else b. The
     parameters are the function's own, with their C types as annotations, as many as are needed.
     """
-    return _decorator("kprobe", where)
+    return _decorator("kprobe", where, _FUNCTION, "vfs_read")
 
 
-def kretprobe(where: Where) -> Callable[[Callable[..., Any]], Probe]:
+def kretprobe(where: Where) -> _Decorator:
     """Run when a kernel function returns (BPF since Linux 4.1); the one parameter is what it returned."""
-    return _decorator("kretprobe", where)
+    return _decorator("kretprobe", where, _FUNCTION, "vfs_read")
 
 
-def raw_tracepoint(where: Where) -> Callable[[Callable[..., Any]], Probe]:
+def fentry(where: Where) -> _Decorator:
+    """Run at the entry of a kernel function that BTF describes (Linux 5.5; in a module 5.11).
+
+    As a kprobe on one function, but cheaper: the kernel's own call to a trampoline; and what its pointers
+    lead to is read by plain loads.
+    """
+    return _decorator("fentry", where, _FUNCTION, "vfs_read")
+
+
+def fexit(where: Where) -> _Decorator:
+    """Run when a kernel function returns (Linux 5.5; in a module 5.11).
+
+    The parameters are all of the function's, as they were when it was called, and then what it returned.
+    """
+    return _decorator("fexit", where, _FUNCTION, "vfs_read")
+
+
+def tracepoint(where: Where) -> _Decorator:
+    """Run at a tracepoint of the kernel, by its category and name (Linux 4.7).
+
+    The one parameter is its record, in the C type that the kernel has for it:
+    `ctx: "struct trace_event_raw_sys_enter *"`, or another. `ctx.id` is a plain load. Where the record has a
+    text of no fixed length (`__data_loc_filename`), `ctx.filename` is a pointer to it: `kstr(ctx.filename)`.
+    """
+    return _decorator("tracepoint", where, "a tracepoint's category and name", "sched/sched_switch")
+
+
+def raw_tracepoint(where: Where) -> _Decorator:
     """Run at a tracepoint of the kernel, such as `sys_enter`, with its arguments as they are (Linux 4.17)."""
-    return _decorator("raw_tracepoint", where)
+    return _decorator("raw_tracepoint", where, "a tracepoint's name", "sched_switch")
+
+
+def tp_btf(where: Where) -> _Decorator:
+    """A raw tracepoint whose arguments BTF describes: their pointers are read by plain loads (Linux 5.5)."""
+    return _decorator("tp_btf", where, "a tracepoint's name", "sched_switch")
+
+
+def uprobe(where: Where) -> _Decorator:
+    """Run at the entry of a function of a program or library, in any process (perf PMU, Linux 4.17).
+
+    `where` is a file and a symbol of it, `"/bin/bash:readline"`, or an offset, `"/bin/bash:0x1000"`; a
+    library goes by its name, as in `"libc.so.6:malloc"`. The parameters are the function's own; pointers are
+    to memory of the process.
+    """
+    return _decorator("uprobe", where, _SYMBOL, "libc.so.6:malloc")
+
+
+def uretprobe(where: Where) -> _Decorator:
+    """Run when such a function returns (Linux 4.17); the one parameter is what it returned."""
+    return _decorator("uretprobe", where, _SYMBOL, "libc.so.6:malloc")
+
+
+def perf_event(event: str, *, freq: Rate | None = None, period: Rate | None = None) -> _Decorator:
+    """Run again and again while an event goes on, on every CPU (Linux 4.9).
+
+    `event` is a counter of the kernel or the processor, as perf calls it: `cpu-clock`, `page-faults`,
+    `cycles`. `freq`: so many times a second; `period`: at each n-th event (of a clock: each n nanoseconds);
+    each a number or a parameter. The context, if it is wanted, is `ctx: "struct bpf_perf_event_data *"`.
+    """
+    if freq is not None and period is None:
+        sampling = Sampling(event, "freq", freq)
+    elif period is not None and freq is None:
+        sampling = Sampling(event, "period", period)
+    else:
+        raise LoweringError(f"@perf_event takes either freq or period: @perf_event({event!r}, freq=99)")
+    return lambda function: Probe(function, "perf_event", sampling)
+
+
+def socket_filter(where: Where) -> _Decorator:
+    """Run for each packet that comes in or goes out of an interface, on a socket that sees them (Linux 3.19).
+
+    The parameter is `skb: "struct __sk_buff *"`; the result how much of the packet the socket gets, 0 for
+    nothing.
+    """
+    return _decorator("socket_filter", where, _INTERFACE, "lo")
+
+
+def xdp(where: Where) -> _Decorator:
+    """Run for each packet that comes in, before the kernel looks at it (Linux 4.8).
+
+    The parameter is `ctx: "struct xdp_md *"`; the result is an XDP_* code: 2 (XDP_PASS) lets it pass.
+    """
+    return _decorator("xdp", where, _INTERFACE, "lo")
+
+
+def tc(where: Where) -> _Decorator:
+    """Run for each packet that comes in, as traffic control (tcx, Linux 6.6).
+
+    The parameter is `skb: "struct __sk_buff *"`; the result is a TC_ACT_* code: -1 goes on to the next.
+    """
+    return _decorator("tc", where, _INTERFACE, "lo")
+
+
+# What decorators take, in errors.
+_FUNCTION = "the name of a kernel function"
+_SYMBOL = "a file and a function of it"
+_INTERFACE = "the name of a network interface"

@@ -2,7 +2,7 @@
 
 How it is read depends on where the address came from: kernel memory by `probe_read_kernel`, user memory
 (`__user` in the C declaration) by `probe_read_user`, and what the verifier has followed from an object that
-the kernel gave the program by a plain load.
+the kernel gave the program by a plain load. So are fields of the program's context.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pybpf.spec import Int
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["DIRECT", "INTEGERS", "KERNEL", "USER", "KernelMemory", "KernelPointer", "pointer"]
+__all__ = ["CONTEXT", "DIRECT", "INTEGERS", "KERNEL", "USER", "KernelMemory", "KernelPointer", "pointer"]
 
 # How memory is read.
-KERNEL, USER, DIRECT = "kernel", "user", "direct"
+KERNEL, USER, DIRECT, CONTEXT = "kernel", "user", "direct", "context"
 
 # Up to so many bytes, loads and stores are cheaper than a helper's call.
 _FEW_BYTES = 32
@@ -245,12 +245,12 @@ def _element(cx: Context, first: KernelMemory, key: Any, count: int) -> Any:
     moved = cx.build.alu("mul", key.op, cx.build.const(size))
     base = cx.build.alu("add", first.base, moved)
     # The verifier follows an object only at offsets that it knows.
-    access = KERNEL if first.access == DIRECT else first.access
+    access = KERNEL if first.access in (DIRECT, CONTEXT) else first.access
     return value_at(cx, KernelMemory(base, first.offset, first.type, access), "this element")
 
 
 def _read(cx: Context, place: KernelMemory, size: int, signed: bool) -> Op:
-    if place.access == DIRECT:
+    if place.access in (DIRECT, CONTEXT):
         return cx.build.load(place.base, place.offset, size, signed)
     if place.access == KERNEL:
         return cx.build.kread(place.base, place.offset, size, signed)
@@ -271,6 +271,8 @@ def _followed(place: KernelMemory, found: Any) -> str:
         if tag.name == "user":
             return USER
         tag = tag.target
+    if place.access == CONTEXT:
+        return KERNEL
     if place.access == DIRECT and found.target.resolve().kind not in ("struct", "union"):
         return KERNEL
     return place.access

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pybpf.errors import UsageError, near
 from pybpf.spec import CString, Function, Int, Layout, functions
 
-__all__ = ["Choice", "Param", "Selected", "table"]
+__all__ = ["Choice", "Param", "Sampling", "Selected", "table"]
 
 
 class Param:
@@ -83,6 +83,33 @@ class Selected(NamedTuple):
 
     choice: Choice
     column: str
+
+    @property
+    def params(self) -> tuple[Param, ...]:
+        """The parameters that it depends on."""
+        return (self.choice,)
+
+    def text(self, values: Mapping[str, Any]) -> str:
+        """What a probe is attached to when parameters have these values; empty for nothing."""
+        return self.choice.rows[values[self.choice.name]].get(self.column) or ""
+
+
+class Sampling(NamedTuple):
+    """An event, and how often it makes a probe run: `unit` is `freq` (a second) or `period` (every n)."""
+
+    event: str
+    unit: str
+    rate: int | Param
+
+    @property
+    def params(self) -> tuple[Param, ...]:
+        """The parameters that it depends on."""
+        return (self.rate,) if isinstance(self.rate, Param) else ()
+
+    def text(self, values: Mapping[str, Any]) -> str:
+        """The event as perf writes it: `cpu-clock/freq=99/`."""
+        rate = values[self.rate.name] if isinstance(self.rate, Param) else self.rate
+        return f"{self.event}/{self.unit}={rate}/"
 
 
 class Choice(Param):

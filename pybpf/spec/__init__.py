@@ -9,6 +9,7 @@ from pybpf.spec.objects import (
     ObjectSpec,
     ProgramSpec,
     functions,
+    targets,
 )
 from pybpf.spec.target import ARCHITECTURES, PORTABLE_FEATURES, Arch, Target
 
@@ -33,4 +34,5 @@ __all__ = [
     "Union",
     "align_up",
     "functions",
+    "targets",
 ]

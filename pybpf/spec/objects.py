@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from pybpf.asm import Statement
 from pybpf.errors import UsageError
 from pybpf.spec.layout import Layout
 
-__all__ = ["LICENSE", "Attach", "Function", "MapSpec", "ObjectSpec", "ProgramSpec", "functions"]
+__all__ = ["LICENSE", "Attach", "Function", "MapSpec", "ObjectSpec", "ProgramSpec", "functions", "targets"]
 
 # Helpers that the kernel keeps for GPL-compatible programs ask for this.
 LICENSE = "Dual BSD/GPL"
@@ -35,25 +36,37 @@ class MapSpec(NamedTuple):
 
 
 class Function(NamedTuple):
-    """A kernel function to attach to: the first of `names` that is there; none is fine when `optional`."""
+    """A place to attach to: the first of `names` that is there; none is fine when `optional`.
+
+    A name is a kernel function's, or what other kinds of probes go to: a tracepoint's, a symbol in a file, an
+    event with its rate, a network interface's.
+    """
 
     names: tuple[str, ...]
     optional: bool = False
 
 
-def functions(text: str) -> tuple[Function, ...]:
-    """Read `"a"`, `"a,b?"` (a, and b where it exists) or `"a|b"` (a, or else b)."""
+def targets(text: str, name: re.Pattern[str], what: str) -> tuple[Function, ...]:
+    """Read `"a"`, `"a,b?"` (a, and b where it exists) or `"a|b"` (a, or else b), names being as `name` says.
+
+    Raises UsageError with `what` a name is.
+    """
     found = []
-    for word in filter(None, text.replace(" ", "").split(",")):
-        names = tuple(word.rstrip("?").split("|"))
-        if not all(name.replace(".", "_").isidentifier() for name in names):
-            raise UsageError(f"{word!r} is not the name of a kernel function")
+    for word in filter(None, map(str.strip, text.split(","))):
+        names = tuple(map(str.strip, word.rstrip("?").split("|")))
+        if not all(map(name.fullmatch, names)):
+            raise UsageError(f"{word!r} is not {what}")
         found.append(Function(names, word.endswith("?")))
     return tuple(found)
 
 
+def functions(text: str) -> tuple[Function, ...]:
+    """The kernel functions that a text names, as `targets` reads it."""
+    return targets(text, re.compile(r"[A-Za-z_][\w.]*"), "the name of a kernel function")
+
+
 class Attach(NamedTuple):
-    """How a program is attached: `kind` (`kprobe`, `kretprobe`), and to which functions."""
+    """How a program is attached: `kind` as in `pybpf.dsl.kinds` (`kprobe`, …), and to which places."""
 
     kind: str
     functions: tuple[Function, ...]

@@ -19,6 +19,7 @@ from pybpf.dsl.lower.stage import RODATA
 from pybpf.dsl.lower.statements import Statements
 from pybpf.dsl.params import Choice, Param
 from pybpf.dsl.values import Value, integer
+from pybpf.errors import UsageError
 from pybpf.spec import (
     Attach,
     Int,
@@ -95,15 +96,19 @@ class _Maker:
 
     def program(self, probe: Probe) -> ProgramSpec:
         cx = Context(Builder(probe.name), *self.settings)
-        cx.kind = probe.kind
-        self._lower(cx, probe.source, partial(arguments, cx, probe), f"a {probe.kind}", None)
-        code = compile_function(cx.build.function, self.target, self.options)
-        where = probe.where
-        if not isinstance(where, str):
-            where = where.choice.rows[self.params[where.choice.name]].get(where.column) or ""
+        cx.kind, cx.file = probe.kind, probe.source.file
         kind = KINDS[probe.kind]
-        attach = Attach(probe.kind, kind.targets(where))
+        where = probe.where if isinstance(probe.where, str) else probe.where.text(self.params)
+        try:
+            places = kind.targets(where)
+        except UsageError as error:
+            raise cx.error(str(error), probe.source.tree.decorator_list[-1]) from None
+        names = tuple(name for place in places for name in place.names)
+        given = partial(arguments, cx, probe, names)
+        self._lower(cx, probe.source, given, f"a {probe.kind}", kind.returns)
+        code = compile_function(cx.build.function, self.target, self.options)
         code += self._subprograms(cx)
+        attach = Attach(probe.kind, places)
         return ProgramSpec(probe.name, kind.type, code, attach, attach_type=kind.attach_type)
 
     def _subprograms(self, cx: Context) -> tuple[Statement, ...]:

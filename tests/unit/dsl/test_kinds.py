@@ -1,0 +1,290 @@
+"""Every kind of probe: what it becomes, where its parameters come from, how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
+import pytest
+
+from pybpf import btf
+from pybpf.btf.build import Builder
+from pybpf.dsl import lower
+from pybpf.dsl.kinds import KINDS
+from pybpf.errors import LoweringError
+from pybpf.spec import Function, ObjectSpec, Target
+from pybpf.uapi import bpf
+from pybpf.vm import Machine
+
+PROBES = {
+    "kprobe": ("vfs_read", "file: 'struct file *', n: u32"),
+    "kretprobe": ("vfs_read", "ret: i64"),
+    "uprobe": ("libc.so.6:malloc", "text: 'const char *', n: u32"),
+    "uretprobe": ("/bin/bash:readline", "text: 'char *'"),
+    "tracepoint": ("raw_syscalls/sys_enter", "ctx: 'struct trace_event_raw_sys_enter *'"),
+    "raw_tracepoint": ("sys_enter", "regs: 'struct pt_regs *', n: u32"),
+    "tp_btf": ("sched_process_exit", "task: 'struct task_struct *'"),
+    "fentry": ("vfs_read", "file: 'struct file *', n: u32"),
+    "fexit": ("vfs_read", "file: 'struct file *', ret: i64"),
+    "perf_event": ("cpu-clock", "ctx: 'struct bpf_perf_event_data *'"),
+    "socket_filter": ("lo", "skb: 'struct __sk_buff *'"),
+    "xdp": ("lo", "ctx: 'struct xdp_md *'"),
+    "tc": ("lo", "skb: 'struct __sk_buff *'"),
+}
+TYPES = {
+    "kprobe": (bpf.BPF_PROG_TYPE_KPROBE, 0),
+    "kretprobe": (bpf.BPF_PROG_TYPE_KPROBE, 0),
+    "uprobe": (bpf.BPF_PROG_TYPE_KPROBE, 0),
+    "uretprobe": (bpf.BPF_PROG_TYPE_KPROBE, 0),
+    "tracepoint": (bpf.BPF_PROG_TYPE_TRACEPOINT, 0),
+    "raw_tracepoint": (bpf.BPF_PROG_TYPE_RAW_TRACEPOINT, 0),
+    "tp_btf": (bpf.BPF_PROG_TYPE_TRACING, bpf.BPF_TRACE_RAW_TP),
+    "fentry": (bpf.BPF_PROG_TYPE_TRACING, bpf.BPF_TRACE_FENTRY),
+    "fexit": (bpf.BPF_PROG_TYPE_TRACING, bpf.BPF_TRACE_FEXIT),
+    "perf_event": (bpf.BPF_PROG_TYPE_PERF_EVENT, 0),
+    "socket_filter": (bpf.BPF_PROG_TYPE_SOCKET_FILTER, 0),
+    "xdp": (bpf.BPF_PROG_TYPE_XDP, bpf.BPF_XDP),
+    "tc": (bpf.BPF_PROG_TYPE_SCHED_CLS, 0),
+}
+
+Lowered = Callable[..., ObjectSpec]
+
+
+def written(kind: str, parameters: str, body: str, where: str = "") -> str:
+    rate = ", freq=99" if kind == "perf_event" else ""
+    name = where or PROBES[kind][0]
+    lines = "".join(f"\n    {line}" for line in body.split("; "))
+    return f"@{kind}({name!r}{rate})\ndef probe({parameters}):{lines}\n"
+
+
+def test_every_kind_is_tested() -> None:
+    assert sorted(PROBES) == sorted(TYPES) == sorted(KINDS)
+
+
+@pytest.mark.parametrize("kind", PROBES)
+def test_what_it_becomes(lowered: Lowered, kind: str) -> None:
+    where, parameters = PROBES[kind]
+    body = "return 1" if KINDS[kind].returns else "return"
+    (program,) = lowered(written(kind, parameters, body)).programs
+    name = f"{where}/freq=99/" if kind == "perf_event" else where
+    assert (program.type, program.attach_type) == TYPES[kind]
+    assert program.attach == (kind, (Function((name,)),))
+    result = "r0 = 1" if KINDS[kind].returns else "r0 = 0"
+    assert [str(statement.insn.imm) for statement in program.code] == [result[-1], "0"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "code"),
+    [
+        ("kprobe", "counts[0] = n", "r0 = *(u64 *)(r1 +104)\nw0 = w0\n"),
+        ("kretprobe", "counts[0] = u64(ret)", "*(u64 *)(r1 +80)"),
+        ("uprobe", "counts[0] = u64(text[0])", "call bpf_probe_read_user#112"),
+        ("uretprobe", "counts[0] = u64(text[0])", "call bpf_probe_read_user#112"),
+        ("tracepoint", "counts[0] = ctx.args[1]", "*(u64 *)(r1 +24)"),
+        ("tracepoint", "counts[0] = u64(ctx.id)", "*(u64 *)(r1 +8)"),
+        ("raw_tracepoint", "counts[0] = regs.di", "call bpf_probe_read_kernel#113"),
+        ("tp_btf", "counts[0] = u64(task.pid)", "r0 = *(u64 *)(r1 +0)\nr0 = *(u32 *)(r0 +2432)\n"),
+        ("fentry", "counts[0] = n", "*(u64 *)(r1 +8)"),
+        ("fentry", "counts[0] = u64(file.f_flags)", "r0 = *(u64 *)(r1 +0)\nr0 = *(u32 *)(r0 +48)\n"),
+        ("fexit", "counts[0] = u64(ret)", "*(u64 *)(r1 +8)"),
+        ("perf_event", "counts[0] = ctx.regs.ip", "*(u64 *)(r1 +128)"),
+        ("perf_event", "counts[0] = ctx.sample_period", "*(u64 *)(r1 +168)"),
+        ("socket_filter", "return skb.len", "*(u32 *)(r1 +0)"),
+        ("xdp", "return u32(2 if ctx.ingress_ifindex else 1)", "*(u32 *)(r1 +12)"),
+        ("tc", "return -1", "r0 = -1"),
+    ],
+)
+def test_how_parameters_are_read(listing: Callable[..., str], kind: str, body: str, code: str) -> None:
+    text = listing(written(kind, PROBES[kind][1], body))
+    assert code in text
+    reads_kernel = "probe_read_kernel" in text
+    assert reads_kernel is (kind == "raw_tracepoint" and "regs" in body)
+
+
+def run(lowered: Lowered, text: str) -> Machine:
+    return Machine(lowered(text), btf=btf.reference())
+
+
+def test_a_text_of_a_tracepoint_lies_after_its_record(lowered: Lowered) -> None:
+    parameter = 'ctx: "struct trace_event_raw_sched_process_exec *"'
+    lines = [
+        "e = events.reserve()",
+        "if not e: return",
+        "e.ts, e.op = u64(ctx.pid), 0",
+        "e.comm = kstr(ctx.filename)",
+        "events.submit(e)",
+    ]
+    text = written("tracepoint", parameter, "; ".join(lines), "sched/sched_process_exec")
+    machine = run(lowered, text)
+    size = btf.reference()["struct trace_event_raw_sched_process_exec"].size
+    record = machine.kernel.new("struct trace_event_raw_sched_process_exec", pid=7, old_pid=7)
+    record.set(__data_loc_filename=len(b"/bin/true") + 1 << 16 | size)
+    data = machine.memory.read(record.address, size)
+    machine.run("probe", data + b"/bin/true\0")
+    assert machine.maps["events"].records() == [{"ts": 7, "op": 0, "comm": b"/bin/true"}]  # type: ignore[attr-defined]
+
+
+def test_the_context_is_of_the_first_type_that_the_target_has(listing: Callable[..., str]) -> None:
+    types = "struct trace_event_raw_block_rq_done * | struct trace_event_raw_block_rq *"
+    text = written("tracepoint", f"ctx: {types!r}", "counts[0] = u64(ctx.bytes)", "block/block_rq_complete")
+    assert "*(u32 *)(r1 +28)" in listing(text)
+
+
+def test_a_string_of_a_process(lowered: Lowered) -> None:
+    body = "n = u64(text[0]); counts[n] = 1"
+    machine = run(lowered, written("uretprobe", PROBES["uretprobe"][1], body))
+    machine.call("probe", returns=machine.kernel.user(b"ls"))
+    assert machine.maps["counts"][ord("l")] == 1
+
+
+def test_what_a_function_got_and_what_it_gave(lowered: Lowered) -> None:
+    machine = run(lowered, written("fexit", PROBES["fexit"][1], "counts[u64(file.f_flags)] = u64(ret)"))
+    machine.call("probe", machine.kernel.new("struct file", f_flags=3), returns=9)
+    assert machine.maps["counts"][3] == 9
+
+
+def test_a_rate_that_is_a_parameter(lowered: Lowered) -> None:
+    text = """
+        @perf_event("cpu-clock", freq=limit)
+        def often(): pass
+
+        @perf_event("page-faults", period=100)
+        def seldom(): pass
+    """
+    for portable, values, rate in ((False, {"limit": 49}, 49), (False, {}, 10), (True, {"limit": 49}, 49)):
+        often, seldom = lowered(text, portable=portable, **values).programs
+        assert often.attach.functions == (Function((f"cpu-clock/freq={rate}/",)),)
+        assert seldom.attach.functions == (Function(("page-faults/period=100/",)),)
+
+
+ERRORS = {
+    "@tracepoint('sched_switch')": (
+        "'sched_switch' is not a tracepoint: write category/name, such as sched/sched_switch"
+    ),
+    "@raw_tracepoint('sched/sched_switch')": (
+        "'sched/sched_switch' is not a tracepoint: write its name alone, such as sched_switch"
+    ),
+    "@tp_btf('sched_switch,sys_enter')": (
+        "'sched_switch,sys_enter' names 2 places, and a probe of this kind goes to one"
+    ),
+    "@fentry('vfs_read,vfs_write')": (
+        "'vfs_read,vfs_write' names 2 places, and a probe of this kind goes to one"
+    ),
+    "@kprobe('vfs/read')": "'vfs/read' is not the name of a kernel function",
+    "@uprobe('readline')": (
+        "'readline' is not a function of a file: write file:symbol, such as /bin/bash:readline"
+        " or libc.so.6:malloc"
+    ),
+    "@perf_event('cpu clock', freq=1)": (
+        "'cpu clock/freq=1/' is not an event with a rate: write it as perf does, such as cpu-clock/freq=99/"
+    ),
+    "@perf_event('cpu-clock', freq=0)": (
+        "'cpu-clock/freq=0/' is not an event with a rate: write it as perf does, such as cpu-clock/freq=99/"
+    ),
+    "@xdp('a/b')": "'a/b' is not the name of a network interface",
+}
+
+
+@pytest.mark.parametrize("decorator", ERRORS)
+def test_a_place_that_is_none(lowered: Lowered, decorator: str) -> None:
+    with pytest.raises(LoweringError) as caught:
+        lowered(f"{decorator}\ndef probe(): pass")
+    assert caught.value.message == ERRORS[decorator]
+    assert caught.value.location is not None
+    assert caught.value.location.snippet().splitlines()[0].strip() == decorator
+
+
+PARAMETERS = {
+    ("kprobe", "a: u64, *rest"): "a kprobe takes plain parameters only: no *, no defaults",
+    ("kprobe", "a"): 'a has no type: write its C declaration, such as "struct file *", or u64',
+    ("kprobe", "a: Key"): "a is a record, and a register holds none",
+    ("kprobe", "a: CString[8]"): "a is a text, and a register holds none",
+    ("kprobe", "a: u64, b: u64, c: u64, d: u64, e: u64, f: u64, g: u64"): (
+        "a kprobe has no parameter 7: it takes 6"
+    ),
+    ("uretprobe", "a: u64, b: u64"): "a uretprobe has no parameter 2: it takes one",
+    ("tracepoint", "a: u64"): (
+        'a is the context: write its C declaration, such as "struct trace_event_raw_sys_enter *"'
+    ),
+    ("tracepoint", "a: 'char *'"): "the context is a struct, and 'char *' points to none",
+    ("perf_event", "a: 'struct bpf_perf_event_data *', b: u64"): (
+        "a perf_event has no parameter 2: it takes one"
+    ),
+    ("tracepoint", "a: 'struct no_such *'"): (
+        "no type 'struct no_such' in this BTF; the types are those of reference"
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "parameters"), PARAMETERS)
+def test_parameters_that_are_none(lowered: Lowered, kind: str, parameters: str) -> None:
+    with pytest.raises(LoweringError) as caught:
+        lowered(written(kind, parameters, "pass"))
+    assert caught.value.message == PARAMETERS[kind, parameters]
+
+
+def kernel() -> Target:
+    """A kernel with `int f(struct file *file, long flags)` and the tracepoint `f(struct file *file)`."""
+    make = Builder()
+    long, void = make.integer("long int", 8, True), make.pointer(0)
+    file, inode = (make.structure(name, 8, [("f_flags", long, 0, 0)]) for name in ("file", "inode"))
+    pointer = make.pointer(make.modifier("const", file))
+    make.pointer(inode)
+    make.function("f", make.prototype(make.integer("int", 4, True), [("file", pointer), ("flags", long)]))
+    hook = make.prototype(0, [("__data", void), ("file", pointer)])
+    make.modifier("typedef", make.pointer(hook), "btf_trace_f")
+    return Target("test", btf.parse(make.finish()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "message"),
+    [
+        ("fentry", "file: 'struct file *', flags: i64", ""),
+        ("fentry", "file: 'struct file *'", ""),
+        ("fentry", "a: u64, b: u64, c: u64", "f has 2 parameters, not 3"),
+        ("fentry", "a: 'struct inode *'", "a of f is a struct file *, not a struct inode *"),
+        ("fexit", "file: 'struct file *', flags: i64, ret: i32", ""),
+        (
+            "fexit",
+            "file: 'struct file *', ret: i32",
+            "f has 2 parameters: write them all, and then what it returns",
+        ),
+        ("tp_btf", "file: 'struct file *'", ""),
+        ("tp_btf", "data: 'void *', file: 'struct file *'", "f has 1 parameter, not 2"),
+        ("tp_btf", "a: 'struct inode *'", "a of f is a struct file *, not a struct inode *"),
+    ],
+)
+def test_parameters_are_those_of_the_kernel(
+    module: Callable[[str], ModuleType], kind: str, parameters: str, message: str
+) -> None:
+    made = module(written(kind, parameters, "pass", "f"))
+    if message:
+        with pytest.raises(LoweringError) as caught:
+            lower(made, {}, kernel())
+        assert caught.value.message == message
+    else:
+        lower(made, {}, kernel())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("@kprobe(5)", "@kprobe takes the name of a kernel function: @kprobe('vfs_read')"),
+        ("@uprobe(5)", "@uprobe takes a file and a function of it: @uprobe('libc.so.6:malloc')"),
+        ("@xdp(None)", "@xdp takes the name of a network interface: @xdp('lo')"),
+        (
+            "@perf_event('cycles')",
+            "@perf_event takes either freq or period: @perf_event('cycles', freq=99)",
+        ),
+        (
+            "@perf_event('cycles', freq=1, period=1)",
+            "@perf_event takes either freq or period: @perf_event('cycles', freq=99)",
+        ),
+    ],
+)
+def test_a_decorator_that_gets_something_else(
+    module: Callable[[str], ModuleType], text: str, message: str
+) -> None:
+    with pytest.raises(LoweringError) as caught:
+        module(f"{text}\ndef probe(): pass")
+    assert caught.value.message == message
