@@ -122,7 +122,15 @@ class Builder:
     def layout(self, layout: Any) -> int:
         """The type of a layout: one with `fields`, an `element`, a `declaration`, a sign, or else text."""
         if hasattr(layout, "fields"):
-            members = [(f.name, self.layout(f.layout), f.offset * 8, 0) for f in layout.fields]
+            members = [
+                (
+                    f.name,
+                    self.layout(getattr(f.layout, "unit", f.layout)),
+                    f.offset * 8 + getattr(f.layout, "shift", 0),
+                    getattr(f.layout, "width", 0),
+                )
+                for f in layout.fields
+            ]
             return self.structure(layout.name, layout.size, members, layout.kind)
         if hasattr(layout, "element"):
             return self.array(self.layout(layout.element), layout.count)

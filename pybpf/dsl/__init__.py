@@ -51,13 +51,14 @@ from pybpf.dsl.maps import (
 from pybpf.dsl.params import Choice, Param, table
 from pybpf.dsl.record import Record, Union
 from pybpf.dsl.subprograms import loop, subprogram
-from pybpf.dsl.types import Array, CString, i8, i16, i32, i64, u8, u16, u32, u64
+from pybpf.dsl.types import Array, Bits, CString, i8, i16, i32, i64, u8, u16, u32, u64
 from pybpf.dsl.values import static, unroll
 
 __all__ = [
     "Array",
     "ArrayMap",
     "ArrayOfMaps",
+    "Bits",
     "BloomFilter",
     "CString",
     "CgroupArray",

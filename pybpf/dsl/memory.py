@@ -10,12 +10,23 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from pybpf.codegen.ir import Local, Op, signed
-from pybpf.spec import Array, CString, Layout, Struct, Union
+from pybpf.spec import Array, Bits, CString, Int, Layout, Struct, Union
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["EventState", "Memory", "chunks", "copy", "read", "stack", "write", "zero"]
+__all__ = [
+    "EventState",
+    "Memory",
+    "chunks",
+    "copy",
+    "load_int",
+    "read",
+    "stack",
+    "store_int",
+    "write",
+    "zero",
+]
 
 
 class EventState:
@@ -142,3 +153,23 @@ def write(cx: Context, place: Memory, size: int, value: Op) -> None:
             piece = cx.build.const(signed(piece.attr, step))
         cx.build.store(place.base, place.offset + at, step, piece)
     return None
+
+
+def load_int(cx: Context, place: Memory, layout: Int) -> Op:
+    """A number, extended to 64 bits: of a bit field, the whole unit is read, shifted to the top, and down."""
+    if not isinstance(layout, Bits):
+        return read(cx, place, layout.size, layout.signed)
+    unit = read(cx, place, layout.size)
+    top = cx.build.alu("lsh", unit, cx.build.const(64 - layout.shift - layout.width))
+    return cx.build.alu("arsh" if layout.signed else "rsh", top, cx.build.const(64 - layout.width))
+
+
+def store_int(cx: Context, place: Memory, layout: Int, value: Op) -> None:
+    """Set a number; of a bit field, the other bits of the unit stay as they are."""
+    if isinstance(layout, Bits):
+        mask = (1 << layout.width) - 1
+        low = cx.build.alu("and", value, cx.build.const(mask))
+        field = cx.build.alu("lsh", low, cx.build.const(layout.shift))
+        others = cx.build.const(~(mask << layout.shift) & ((1 << layout.size * 8) - 1))
+        value = cx.build.alu("or", cx.build.alu("and", read(cx, place, layout.size), others), field)
+    write(cx, place, layout.size, value)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from pybpf.codegen.ir import Block, Op
 from pybpf.dsl.index import element, span
-from pybpf.dsl.memory import Memory, copy, read, stack, write, zero
+from pybpf.dsl.memory import Memory, copy, load_int, stack, store_int, zero
 from pybpf.dsl.records import AnyRecord, RecordValue, number
 from pybpf.dsl.text import Bytes, TextPlace, copy_bytes, copy_text
-from pybpf.dsl.values import Value, describe, integer, named
-from pybpf.spec import Array, CString, Field, Int, Layout, Struct, Union
+from pybpf.dsl.values import Scalar, Value, describe, integer, named
+from pybpf.spec import Array, Bits, CString, Field, Int, Layout, Struct, Union
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
@@ -42,7 +42,7 @@ class RecordPlace(AnyRecord):
 
     def leaf(self, cx: Context, field: Field) -> Op:
         assert isinstance(field.layout, Int)
-        return read(cx, self.place.part(field.offset, field.name), field.layout.size, field.layout.signed)
+        return load_int(cx, self.place.part(field.offset, field.name), field.layout)
 
     def attribute(self, cx: Context, name: str) -> Any:
         field = self.member(cx, name)
@@ -144,7 +144,7 @@ def _is_bytes(layout: Layout) -> bool:
 def load(cx: Context, place: Memory, layout: Layout) -> Any:
     """What lies at a place: a number or pointer is read, all else stays where it is."""
     if isinstance(layout, Int):
-        return number(cx, read(cx, place, layout.size, layout.signed), layout)
+        return number(cx, load_int(cx, place, layout), layout)
     if isinstance(layout, CString):
         return TextPlace(layout.size, place=place)
     if isinstance(layout, Struct):
@@ -158,7 +158,7 @@ def load(cx: Context, place: Memory, layout: Layout) -> Any:
 def store(cx: Context, place: Memory, layout: Layout, value: Any, what: str) -> None:
     """Set a place to a value, as its layout says; `what` names it in errors."""
     if isinstance(layout, Int):
-        write(cx, place, layout.size, integer(cx, value, layout, what))
+        store_int(cx, place, layout, _fitting(cx, value, layout, what))
     elif isinstance(layout, CString):
         return copy_text(cx, place, layout.size, value, what)
     elif isinstance(value, (list, tuple)) and isinstance(layout, Array) and len(value) == layout.count:
@@ -176,6 +176,19 @@ def store(cx: Context, place: Memory, layout: Layout, value: Any, what: str) -> 
         raise cx.error(f"{what} is {kind}, and can't be set to {describe(value)}")
     place.wrote(cx)
     return None
+
+
+def _fitting(cx: Context, value: Any, layout: Int, what: str) -> Op:
+    """A number that a place can hold; a bit field has too few bits for any type, so values must be small."""
+    if not isinstance(layout, Bits) or not isinstance(value, Scalar):
+        return integer(cx, value, layout, what)
+    if value.layout.signed or value.most > layout.maximum:
+        number = f"u{value.layout.size * 8}(x)" if value.layout.signed else "x"
+        raise cx.error(
+            f"{what} has {layout.width} bits and can't hold every {value.layout.name}: keep the low ones, as"
+            f" in {number} & {layout.maximum}"
+        )
+    return value.op
 
 
 def place_of(cx: Context, layout: Layout, value: Any, what: str) -> Memory:

@@ -11,7 +11,7 @@ from pybpf.dsl.memory import EventState, Memory, write, zero
 from pybpf.dsl.text import TextPlace
 from pybpf.dsl.values import Scalar, Value, describe, integer, named
 from pybpf.errors import near
-from pybpf.spec import Field, Int, Pointer, Struct
+from pybpf.spec import Bits, Field, Int, Pointer, Struct
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
@@ -21,6 +21,8 @@ __all__ = ["AnyRecord", "EventState", "RecordValue", "TextPlace", "number"]
 
 def number(cx: Context, op: Op, layout: Int) -> Any:
     """What was read from a place of this layout."""
+    if isinstance(layout, Bits):
+        return Scalar(op, layout.unit, layout.maximum)
     return pointer(cx, op, layout.declaration) if isinstance(layout, Pointer) else Scalar(op, layout)
 
 
@@ -81,7 +83,8 @@ class RecordValue(AnyRecord):
     @staticmethod
     def can_hold(layout: Struct) -> bool:
         """Whether all leaves are numbers."""
-        return all(isinstance(leaf.layout, Int) for leaf in layout.leaves())
+        leaves = [leaf.layout for leaf in layout.leaves()]
+        return all(isinstance(leaf, Int) and not isinstance(leaf, Bits) for leaf in leaves)
 
     @classmethod
     def new(cls, layout: Struct) -> RecordValue:

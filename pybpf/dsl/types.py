@@ -6,9 +6,23 @@ import enum
 from typing import Any
 
 from pybpf.errors import LoweringError
-from pybpf.spec import Array, CString, Int, Layout, Pointer
+from pybpf.spec import Array, Bits, CString, Int, Layout, Pointer
 
-__all__ = ["Array", "CString", "boolean", "i8", "i16", "i32", "i64", "layout_of", "u8", "u16", "u32", "u64"]
+__all__ = [
+    "Array",
+    "Bits",
+    "CString",
+    "boolean",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "layout_of",
+    "u8",
+    "u16",
+    "u32",
+    "u64",
+]
 
 u8, u16, u32, u64 = (Int(f"u{size * 8}", size) for size in (1, 2, 4, 8))
 i8, i16, i32, i64 = (Int(f"i{size * 8}", size, signed=True) for size in (1, 2, 4, 8))

@@ -1,6 +1,7 @@
 """What is to be made in a kernel, and for which kernel: pure data."""
 
-from pybpf.spec.layout import Array, CString, Field, Int, Layout, Pointer, Struct, Union, align_up
+from pybpf.spec.flat import Flat
+from pybpf.spec.layout import Array, Bits, CString, Field, Int, Layout, Pointer, Struct, Union, align_up
 from pybpf.spec.objects import (
     LICENSE,
     Attach,
@@ -20,8 +21,10 @@ __all__ = [
     "Arch",
     "Array",
     "Attach",
+    "Bits",
     "CString",
     "Field",
+    "Flat",
     "Function",
     "Int",
     "Layout",

@@ -10,10 +10,12 @@ import enum
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pybpf.errors import UsageError
+
 if TYPE_CHECKING:
     from construct import Construct
 
-__all__ = ["Array", "CString", "Field", "Int", "Layout", "Pointer", "Struct", "Union", "align_up"]
+__all__ = ["Array", "Bits", "CString", "Field", "Int", "Layout", "Pointer", "Struct", "Union", "align_up"]
 
 _FORMATS = {(1, False): "B", (2, False): "H", (4, False): "I", (8, False): "Q"}
 _FORMATS.update({(size, True): code.lower() for (size, _), code in list(_FORMATS.items())})
@@ -96,6 +98,44 @@ class Pointer(Int):
         self.declaration = declaration
 
 
+class Bits(Int):
+    """A bit field: `width` bits of a `unit`, an Int, from bit `shift` on. `Bits[u32, 3]` makes one.
+
+    A struct finds its place as C does: after the bit field before it if that leaves room in one unit.
+    """
+
+    __slots__ = ("shift", "unit", "width")
+
+    def __init__(self, unit: Int, width: int, shift: int = 0) -> None:
+        super().__init__(f"{unit.name}:{width}", unit.size, unit.signed, unit.names)
+        self.unit = unit
+        self.width = width
+        self.shift = shift
+
+    def __class_getitem__(cls, key: tuple[Int, int]) -> Bits:
+        unit, width = key
+        if not isinstance(unit, Int) or not isinstance(width, int) or not 1 <= width <= unit.size * 8:
+            raise UsageError(f"Bits[unit, n] are n bits of an integer, such as Bits[u32, 3], not {key!r}")
+        return cls(unit, width)
+
+    @property
+    def minimum(self) -> int:
+        return -(1 << (self.width - 1)) if self.signed else 0
+
+    @property
+    def maximum(self) -> int:
+        return (1 << (self.width - self.signed)) - 1
+
+    def extract(self, unit: int) -> int:
+        """The field of a unit's bits."""
+        value = unit >> self.shift & ((1 << self.width) - 1)
+        return value - (1 << self.width) if value > self.maximum else value
+
+    def insert(self, value: int) -> int:
+        """The bits of a unit that hold a field."""
+        return (value & ((1 << self.width) - 1)) << self.shift
+
+
 class CString(Layout):
     """Text that ends at the first NUL or at `size` bytes. `CString[16]` makes one."""
 
@@ -105,7 +145,7 @@ class CString(Layout):
         super().__init__(f"CString[{size}]", size, 1)
 
     def __class_getitem__(cls, size: int) -> CString:
-        return cls(size)
+        return cls(_counted(size, "CString[n]"))
 
     @property
     def format(self) -> str:
@@ -129,7 +169,12 @@ class Array(Layout):
 
     def __class_getitem__(cls, key: tuple[Any, int]) -> Array:
         element, count = key
-        return cls(getattr(element, "layout", element), count)
+        layout = getattr(element, "layout", element)
+        if not isinstance(layout, Layout):
+            raise UsageError(
+                f"{element!r} can't be an element of Array[...]; of bools and enums write [Op, 8]"
+            )
+        return cls(layout, _counted(count, f"Array[{layout.name}, n]"))
 
     @property
     def format(self) -> str:
@@ -139,6 +184,12 @@ class Array(Layout):
         import construct
 
         return construct.Array(self.count, self.element.construct())
+
+
+def _counted(count: Any, what: str) -> int:
+    if not isinstance(count, int) or count < 1:
+        raise UsageError(f"the n of {what} is a number from 1 on, not {count!r}")
+    return count
 
 
 class Field(NamedTuple):
@@ -161,13 +212,21 @@ class Struct(Layout):
 
     def __init__(self, name: str, members: Iterable[tuple[str, Layout]], *, packed: bool = False) -> None:
         fields = []
-        size, align = 0, 1
+        end, align = 0, 1  # in bits, in bytes
         for member, layout in members:
             own = 1 if packed else layout.align
-            offset = align_up(size, own)
-            fields.append(Field(member, layout, offset))
-            size, align = offset + layout.size, max(align, own)
-        super().__init__(name, align_up(size, align), align)
+            if isinstance(layout, Bits):
+                unit = layout.size * 8
+                start = end if end % unit + layout.width <= unit else align_up(end, unit)
+                placed = Bits(layout.unit, layout.width, start % unit)
+                fields.append(Field(member, placed, start // unit * layout.size))
+                end, own = start + layout.width, layout.align
+            else:
+                offset = align_up(align_up(end, 8) // 8, own)
+                fields.append(Field(member, layout, offset))
+                end = (offset + layout.size) * 8
+            align = max(align, own)
+        super().__init__(name, align_up(align_up(end, 8) // 8, align), align)
         self._set(fields)
 
     def _set(self, fields: Iterable[Field]) -> None:
@@ -198,9 +257,11 @@ class Struct(Layout):
 
     @property
     def format(self) -> str:
-        """One code a leaf, `x` for padding: the flat form, for `struct.Struct("<" + format)`."""
+        """One code a leaf, `x` for padding and bit fields: for `struct.Struct("<" + format)`; see `Flat`."""
         text, end = "", 0
         for _, layout, offset in self.leaves():
+            if isinstance(layout, Bits):
+                continue
             text += f"{offset - end}x" if offset > end else ""
             text += layout.format
             end = offset + layout.size
@@ -212,6 +273,8 @@ class Struct(Layout):
         members: list[Any] = []
         end = 0
         for name, layout, offset in self.fields:
+            if isinstance(layout, Bits):
+                raise UsageError(f"{self.name} has bit fields, which only pybpf.spec.Flat decodes")
             if offset > end:
                 members.append(construct.Padding(offset - end))
             members.append(name / layout.construct())

@@ -6,7 +6,7 @@ import struct
 from typing import Any, Union
 
 from pybpf.errors import UsageError
-from pybpf.spec import CString, Layout, Struct
+from pybpf.spec import CString, Flat, Layout, Struct
 
 __all__ = ["Value", "decode", "encode", "record"]
 
@@ -25,7 +25,7 @@ def decode(layout: Layout | None, data: bytes) -> Value:
     """`data` as a Python value; bytes as they are when the layout isn't known. Short data ends in zeros."""
     if layout is None:
         return data
-    numbers = struct.unpack("<" + layout.format, data[: layout.size].ljust(layout.size, b"\0"))
+    numbers = Flat(layout).unpack(data[: layout.size].ljust(layout.size, b"\0"))
     values = tuple(_plain(leaf, number) for leaf, number in zip(_leaves(layout), numbers))
     return values if isinstance(layout, Struct) else values[0]
 
@@ -38,7 +38,7 @@ def encode(layout: Layout | None, value: Value, size: int) -> bytes:
         raise UsageError(f"{value!r} needs a layout; give the {size} bytes")
     else:
         try:
-            data = struct.pack("<" + layout.format, *(value if isinstance(value, tuple) else (value,)))
+            data = Flat(layout).pack(value if isinstance(value, tuple) else (value,))
         except struct.error as error:
             raise UsageError(f"{value!r} is no {layout}: {error}") from None
     if len(data) != size:

@@ -27,7 +27,7 @@ class BloomFilter(Map):
     def __init__(self, name: str, value: Any, max_entries: int, flags: int = 0) -> None:
         super().__init__(name, flags)
         self.value = layout_of(value, {}, f"the value of {name}")
-        self.max_entries = max_entries
+        self.max_entries = self.room(max_entries)
 
     def specs(self, buffer: str) -> list[MapSpec]:
         return self.spec(None, self.value, self.max_entries)

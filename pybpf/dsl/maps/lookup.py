@@ -33,7 +33,7 @@ class Lookup(Map):
         super().__init__(name, flags)
         self.key: Layout = layout_of(key, {}, f"the key of {name}")
         self.value: Layout = layout_of(value, {}, f"the value of {name}")
-        self.max_entries = max_entries
+        self.max_entries = self.room(max_entries)
 
     def specs(self, buffer: str) -> list[MapSpec]:
         return self.spec(self.key, self.value, self.max_entries)

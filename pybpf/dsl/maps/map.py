@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from pybpf.codegen.ir import Op
 from pybpf.dsl.method import Methods
 from pybpf.dsl.types import i32
 from pybpf.dsl.values import Scalar, Value
+from pybpf.errors import LoweringError
 from pybpf.spec import Layout, MapSpec
 
 if TYPE_CHECKING:
@@ -28,9 +30,17 @@ class Map(Methods):
     type = 0
 
     def __init__(self, name: str, flags: int = 0) -> None:
+        if not isinstance(name, str) or not re.fullmatch(r"[\w.]+", name, re.ASCII):
+            raise LoweringError(f"{name!r} is no name of a map: it is made of letters, digits, _ and .")
         self.name = name
         self.flags = flags
         self.handle: Op | None = None
+
+    def room(self, max_entries: Any) -> int:
+        """For how many elements the map has room."""
+        if not isinstance(max_entries, int) or not 1 <= max_entries < 1 << 32:
+            raise LoweringError(f"max_entries of {self.name} is a number from 1 on, not {max_entries!r}")
+        return max_entries
 
     def specs(self, buffer: str) -> list[MapSpec]:
         """The maps to be made; `buffer` (`ringbuf`, `perf`) is how events are sent."""

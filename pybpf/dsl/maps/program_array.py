@@ -24,7 +24,7 @@ class _Descriptors(Map):
 
     def __init__(self, name: str, max_entries: int, flags: int = 0) -> None:
         super().__init__(name, flags)
-        self.max_entries = max_entries
+        self.max_entries = self.room(max_entries)
 
     def specs(self, buffer: str) -> list[MapSpec]:
         return self.spec(u32, u32, self.max_entries)

@@ -30,7 +30,7 @@ class StackTrace(Map):
         if not 1 <= depth <= _MOST_FRAMES:
             raise LoweringError(f"{name} keeps {depth} frames of a stack; it can be 1 to {_MOST_FRAMES}")
         self.value = Array(u64, depth)
-        self.max_entries = max_entries
+        self.max_entries = self.room(max_entries)
 
     def specs(self, buffer: str) -> list[MapSpec]:
         return self.spec(u32, self.value, self.max_entries)

@@ -41,6 +41,13 @@ class Header(Record, packed=True):
     flags: u16
     check: u64
 
+class Flags(Record):
+    kind: Bits[u8, 3]
+    level: Bits[i8, 4]
+    more: Bits[u32, 12]
+    rest: u8
+    wide: Bits[u64, 40]
+
 class Longer(Point):
     z: i64
 
@@ -48,6 +55,7 @@ lines = HashMap("lines", u32, Line, max_entries=4)
 peers = HashMap("peers", u32, Peer, max_entries=4)
 by_line = HashMap("by_line", Line, u64, max_entries=4)
 by_name = HashMap("by_name", CString[16], u64, max_entries=4)
+flags = HashMap("flags", u32, Flags, max_entries=4)
 headers = HashMap("headers", Header, Header, max_entries=4)
 large = ArrayMap("large", Array[u64, 64], 1)
 """
@@ -198,6 +206,25 @@ CASES = {
         """,
         [(0, 0), (1, 0)],
         {1: 0, 2: 0},
+    ),
+    "bit fields": (
+        """
+        made = Flags(kind=5, level=-3, more=u32(a) & 0xFFF, rest=9, wide=b & 0xFFFFFFFFFF)
+        flags[1] = made
+        found = flags[1]
+        if found:
+            counts[1] = u64(found.kind) + 10 * u64(-found.level) + 100 * u64(found.more)
+            found.kind = 7
+            found.more = (found.more + 1) & 0xFFF
+            counts[2] = found.wide + found.rest
+            counts[3] = u64(found == made)
+            found.kind = u8(a) & 7
+            found.more = 0xABC
+            made.more = found.more & 0xFFF
+            counts[4] = u64(found == made)
+        """,
+        [(5, (1 << 40) - 10)],
+        {1: 535, 2: (1 << 40) - 1, 3: 0, 4: 1},
     ),
     "packed": (
         """
