@@ -135,6 +135,12 @@ class Btf:
             raise BtfError(f"damaged BTF: no string at {offset:#x} of the string section")
         return self._data[start:stop].decode("utf-8", "surrogateescape")
 
+    def strings(self) -> list[str]:
+        """All strings of this BTF itself, in their order; the first is the empty one."""
+        start, end = self._strings
+        raw = bytes(self._data[start:end]).split(b"\0")[:-1]
+        return [text.decode("utf-8", "surrogateescape") for text in raw]
+
     @property
     def strings_size(self) -> int:
         """Bytes of the string section, with the base's."""

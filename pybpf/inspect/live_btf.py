@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from pybpf.btf import Btf, kernel, parse
-from pybpf.errors import BtfError
+from pybpf.errors import BtfError, SyscallError
 from pybpf.sys import Fd, command, object_info
 from pybpf.uapi import bpf
 
@@ -14,9 +16,12 @@ def btf_by_id(number: int) -> Btf:
     """The BTF of that id (Linux 4.18); a module's is split on the kernel's. Raises SyscallError."""
     with Fd(command(bpf.BPF_BTF_GET_FD_BY_ID, start_id=number), f"BTF {number}") as fd:
         (size,) = object_info(fd.fileno(), "btf", "btf_size")
-        data, name = bytearray(size), bytearray(64)
-        fields = {"btf": data, "btf_size": size, "name": name, "name_len": len(name)}
-        (of_kernel,) = object_info(fd.fileno(), "btf", "kernel_btf", **fields)
+        data, name, of_kernel = bytearray(size), bytearray(64), 0
+        object_info(fd.fileno(), "btf", btf=data, btf_size=size)
+        # Before 5.11 it has no name, and none is of a module.
+        with contextlib.suppress(SyscallError):
+            fields = {"name": name, "name_len": len(name)}
+            (of_kernel,) = object_info(fd.fileno(), "btf", "kernel_btf", **fields)
     text = name.rstrip(b"\0").decode()
     base = kernel() if of_kernel and text != "vmlinux" else None
     return parse(bytes(data), base, text or f"id {number}")

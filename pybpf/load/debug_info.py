@@ -10,10 +10,10 @@ from typing import Any
 
 from pybpf.asm import SubprogramRef
 from pybpf.errors import SyscallError
+from pybpf.maps.typed import load_btf
 from pybpf.source import Location
 from pybpf.spec import ProgramSpec
-from pybpf.sys import Fd, command
-from pybpf.uapi import bpf
+from pybpf.sys import Fd
 
 __all__ = ["DebugInfo"]
 
@@ -77,7 +77,7 @@ class DebugInfo:
 
     def _load(self, data: bytes) -> None:
         try:
-            self._fd = Fd(command(bpf.BPF_BTF_LOAD, btf=data, btf_size=len(data)), "BTF of programs")
+            self._fd = load_btf(data, "BTF of programs")
         except SyscallError as error:
             self.error = error
             self.fields = {}

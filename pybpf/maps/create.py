@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import mmap
+from typing import Any
 
-from pybpf.btf.build import Builder
 from pybpf.errors import LoadError, SyscallError
 from pybpf.maps.map import Map
+from pybpf.maps.typed import SHOWN, map_btf
 from pybpf.spec import Layout, MapSpec, Struct
 from pybpf.sys import Fd, command, cpus, object_name
 from pybpf.sys.memlock import with_memlock
@@ -67,18 +68,34 @@ def _has_the_kernels_own(layout: Layout | None) -> bool:
     )
 
 
+def _needs_types(spec: MapSpec) -> bool:
+    return spec.type in _STORAGES or _has_the_kernels_own(spec.value)
+
+
 def _lend(spec: MapSpec, lent: contextlib.ExitStack) -> dict[str, int]:
     """What the kernel looks at while it makes a map: a map like those within, the types of a storage."""
     if spec.inner is not None:
         return {"inner_map_fd": lent.enter_context(create(spec.inner)).fileno()}
-    if spec.type not in _STORAGES and not _has_the_kernels_own(spec.value):
+    if not _needs_types(spec) and not (spec.type in SHOWN and spec.key and spec.value):
         return {}
-    builder = Builder()
-    key, value = builder.map_types(spec.key, spec.value)
-    data = builder.finish()
-    types = Fd(command(bpf.BPF_BTF_LOAD, btf=data, btf_size=len(data)), f"BTF of map {spec.name}")
+    try:
+        types, key, value = map_btf(spec)
+    except SyscallError:
+        if _needs_types(spec):
+            raise
+        return {}
     lent.callback(types.close)
     return {"btf_fd": types.fileno(), "btf_key_type_id": key, "btf_value_type_id": value}
+
+
+def _make(spec: MapSpec, fields: dict[str, Any], lent: dict[str, int]) -> int:
+    try:
+        return with_memlock(lambda: command(bpf.BPF_MAP_CREATE, **fields, **lent))
+    except SyscallError:
+        if "btf_fd" not in lent or _needs_types(spec):
+            raise
+        # Types that this kernel does not take for such a map: it only shows less.
+        return with_memlock(lambda: command(bpf.BPF_MAP_CREATE, **fields))
 
 
 def create(spec: MapSpec) -> Map:
@@ -100,8 +117,7 @@ def create(spec: MapSpec) -> Map:
     }
     try:
         with contextlib.ExitStack() as lent:
-            fields.update(_lend(spec, lent))
-            descriptor = with_memlock(lambda: command(bpf.BPF_MAP_CREATE, **fields))
+            descriptor = _make(spec, fields, _lend(spec, lent))
     except SyscallError as error:
         raise SyscallError(error.call, error.errno or 0, _why(spec, error)) from None
     with contextlib.ExitStack() as undo:
