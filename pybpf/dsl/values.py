@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pybpf.codegen.ir import Block, Op
 from pybpf.dsl.types import boolean, i64, u64
-from pybpf.spec import Int, Layout
+from pybpf.spec import Bits, Int, Layout
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
@@ -182,6 +182,8 @@ def integer(cx: Context, value: Any, layout: Int, what: str) -> Op:
 
 def convert(cx: Context, value: Any, layout: Int) -> Any:
     """`u32(value)` and its like: the low bits, extended anew."""
+    if isinstance(layout, Bits):
+        raise cx.error(f"a bit field is no type of a value: keep its bits, as in x & {layout.maximum}")
     if layout is boolean and isinstance(value, Value):
         raise cx.error("a comparison makes a bool; write value != 0")
     if isinstance(value, int):

@@ -14,7 +14,7 @@ from pybpf.codegen.ir import Local, Op
 from pybpf.dsl.context import Context
 from pybpf.dsl.kernel import KernelPointer
 from pybpf.dsl.types import boolean, i64, u64
-from pybpf.dsl.values import Condition, Scalar, Value, convert, integer
+from pybpf.dsl.values import Condition, Scalar, Value, convert, describe, integer
 from pybpf.spec import Int
 
 __all__ = ["arithmetic", "comparison", "negative", "static_comparison"]
@@ -221,8 +221,8 @@ def _type(cx: Context, a: Any, b: Any, order: bool = False) -> Int:
         if isinstance(side, Scalar):
             layouts.append(side.layout)
         elif not isinstance(side, int):
-            found = side.describe() if isinstance(side, Value) else repr(side)
-            raise cx.error(f"this takes numbers, and {found} is none")
+            cure = side.cure() if isinstance(side, Value) else ""
+            raise cx.error(f"this takes numbers, and {describe(side)} is none{cure}")
     if len(layouts) == 1:
         return layouts[0]
     first, second = sorted(layouts, key=lambda layout: (layout.size, not layout.signed))

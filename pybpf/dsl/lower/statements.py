@@ -57,7 +57,7 @@ class Statements(Matches):
         before = owner.attribute(self.cx, key) if by_name else owner.item(self.cx, key)
         if isinstance(before, Value) and before.nullable:
             raise self.cx.error(
-                f"this is {before.describe()}, so nothing can be added to it; map.add(key, n) starts at 0",
+                f"this is {before.describe()}, and can't be changed in place: map.add(key, n) counts from 0",
                 target,
             )
         value = self.value(node.value)
