@@ -23,6 +23,7 @@ _HOMES = {
         "kfunc": "kernel_function",
         "locks": "bpf_spin_lock bpf_timer",
         "path": "full_path",
+        "per_cpu": "per_cpu",
         "printk": "printk",
         "raw": "asm helper",
         "strings": "kstr probe_read_kernel_str probe_read_user_str ustr",

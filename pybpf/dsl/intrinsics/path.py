@@ -22,9 +22,9 @@ __all__ = ["full_path"]
 _STEPS = 32
 _LONGEST_NAME = 255  # NAME_MAX, include/uapi/linux/limits.h
 # In the event's own memory, behind it: where the path is put together, from its end to its start.
-_ROOM = 4096
+_ROOM = 4095
 _MOUNT = 64  # of it, at its start, for what is read of a mount
-_START = LOST_OFFSET - _ROOM - _LONGEST_NAME - 1
+_START = LOST_OFFSET - (_ROOM + 1) - (_LONGEST_NAME + 1)
 _MORE = int.from_bytes(b"...", "little")
 
 
@@ -135,7 +135,6 @@ class _Walk:
             source = _select(build, mask, source, mounts.source(up))
             longer = build.alu("and", longer, mask)
             size = _select(build, mask, size, build.const(mounts.span))
-            size = build.alu("and", size, build.const(_LONGEST_NAME))
             build.set(self.mount, _select(build, mask, build.get(self.mount), up))
         now = build.alu("add", build.get(self.length), longer)
         more, fits, deeper = (build.new_block(word) for word in ("more", "fits", "deeper"))
@@ -146,13 +145,13 @@ class _Walk:
         left = build.alu("sub", build.get(self.left), build.const(1))
         build.branch("eq", left, build.const(0), cut, deeper)
         build.enter(deeper)
-        front = build.alu("sub", build.const(_ROOM), now)
         # A path begins with a slash already where a mount is passed.
-        build.store(build.alu("add", self.base, front), _START, 1, build.const(ord("/")))
-        where = build.alu("add", front, build.const(1))
+        build.store(self._front(now), _START, 1, build.const(ord("/")))
+        where = build.alu("add", build.alu("sub", build.const(_ROOM), now), build.const(1))
         if mounts is not None:
             where = build.alu("and", where, mask)
-        self._read(build.address(build.alu("add", self.base, where), _START), size, source)
+        name_at = build.address(build.alu("add", self.base, _bounded(build, where)), _START)
+        self._read(name_at, build.alu("and", size, build.const(_LONGEST_NAME)), source)
         for local, value in ((self.left, left), (self.length, now), (self.dentry, parent)):
             build.set(local, value)
         build.jump(loop)
@@ -170,10 +169,15 @@ class _Walk:
         """Put a few letters in front."""
         build = self.cx.build
         now = build.alu("add", build.get(self.length), build.const(size))
-        at = build.alu("add", self.base, build.alu("sub", build.const(_ROOM), now))
+        at = self._front(now)
         for index in range(size):
             build.store(at, _START + index, 1, build.const(text >> index * 8 & 0xFF))
         build.set(self.length, now)
+
+    def _front(self, length: Op) -> Op:
+        """Where a path of that length begins; `_START` is still to be added."""
+        build = self.cx.build
+        return build.alu("add", self.base, _bounded(build, build.alu("sub", build.const(_ROOM), length)))
 
     def _at(self, offset: int) -> Op:
         return self.cx.build.address(self.base, _START + offset)
@@ -193,9 +197,8 @@ class _Walk:
         build.enter(fits)
         length = build.get(self.length)
         place = into.address(self.cx)
-        front = build.alu("sub", build.const(_ROOM), length)
-        self._read(place, length, build.address(build.alu("add", self.base, front), _START))
-        build.store(build.alu("add", place, length), 0, 1, build.const(0))
+        self._read(place, _bounded(build, length), build.address(self._front(length), _START))
+        build.store(build.alu("add", place, _bounded(build, length)), 0, 1, build.const(0))
         return build.alu("add", length, build.const(1))
 
 
@@ -216,6 +219,11 @@ class _Mounts:
 
     def source(self, mount: Op) -> Op:
         return self.cx.build.address(mount, self.low)
+
+
+def _bounded(build: Builder, value: Op) -> Op:
+    """A number that is at most `_ROOM`; so the verifier sees it, which forgets bounds of what is spilled."""
+    return build.alu("and", value, build.const(_ROOM))
 
 
 def _mask(build: Builder, value: Op) -> Op:

@@ -62,6 +62,12 @@ ERRORS = {
     ),
     "full_path(5)": "full_path takes a struct path or a struct dentry *, not 5",
     "full_path(p)": "full_path takes a struct path or a struct dentry *, not a struct file *",
+    "for x in p.f_path: pass": (
+        "p.f_path",
+        "for goes over a range or a sequence known at build time, not over a struct path in kernel memory",
+    ),
+    "per_cpu(5)": "per_cpu takes a name known at build time, not 5",
+    "per_cpu('runqueues')": ("the types of reference have no variables: lower for the kernel that runs"),
     "kstr(5)": "kstr reads from a pointer to kernel memory, not from 5",
     "kstr(u)": "kstr reads kernel memory, and this is a const char __user *: ustr reads that",
     "ustr(p)": (
