@@ -235,7 +235,7 @@ class Type:
         Raises `FieldNotFound` with the near names, and `BtfError` for a path that leads through a pointer.
         """
         found = field.find(self, path)
-        self.btf.asked(self, path)
+        self.btf.asked(self.resolve(), path)
         return found
 
     def offset_of(self, path: str) -> int:

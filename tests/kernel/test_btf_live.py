@@ -49,8 +49,10 @@ def test_of_the_kernel() -> None:
     for number in range(1, 20):
         with contextlib.suppress(SyscallError):
             found.append(btf_by_id(number))
-    [vmlinux] = [btf for btf in found if btf.name == "vmlinux"]
-    assert len(vmlinux) == len(kernel())
+    named = [btf for btf in found if btf.name == "vmlinux"]
+    if not named:
+        pytest.skip("this kernel's own BTF has no id (before 5.11)")
+    assert len(named[0]) == len(kernel())
 
 
 def test_of_nothing() -> None:

@@ -86,6 +86,14 @@ def test_extract_of_a_recording(btf):
         cut["struct dentry"].field("d_name")
 
 
+def test_extract_of_a_type_that_was_made_up(btf):
+    with btf.recording() as asked:
+        made = btf.type("const struct qstr")
+        assert made.id == -1
+        made.field("name")
+    assert parse(extract(btf, asked))["struct qstr"].offset_of("name") == 8
+
+
 def test_extract_fails(btf):
     with pytest.raises(TypeNotFound, match=r"^no type 'struct dentri' .* 'struct dentry'\?\)$"):
         extract(btf, ["struct dentri.d_name"])
