@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pybpf.asm import KernelFunctionRef
 from pybpf.codegen.ir import Op
-from pybpf.dsl.intrinsics.intrinsic import Function, Intrinsic, bind
+from pybpf.dsl.intrinsics.intrinsic import Intrinsic, bind
 from pybpf.dsl.intrinsics.memory import Memory, memory
 from pybpf.dsl.intrinsics.raw import operand
 from pybpf.dsl.kernel import DIRECT, INTEGERS, KernelMemory, KernelPointer
-from pybpf.dsl.values import Scalar, describe, integer
+from pybpf.dsl.values import Scalar, Value, describe, integer
 from pybpf.errors import TypeNotFound
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["kernel_function"]
+__all__ = ["KernelFunction", "kernel_function"]
 
 _MOST = 5  # a call's registers
 # Suffixes of parameters' names by which the kernel says more than C can (Documentation/bpf/kfuncs.rst).
@@ -27,7 +28,7 @@ _BY_THE_KERNEL = "__prog"
 
 
 @Intrinsic
-def kernel_function(cx: Context, name: Any) -> Function:
+def kernel_function(cx: Context, name: Any) -> KernelFunction:
     """A kernel function by its name: `kernel_function("bpf_task_from_pid")(pid)`.
 
     Its prototype comes from the target's BTF: numbers, records and texts (whose size goes without saying),
@@ -41,17 +42,29 @@ def kernel_function(cx: Context, name: Any) -> Function:
         hint = f" (did you mean {' or '.join(map(repr, error.near))}?)" if error.near else ""
         raise cx.error(f"the types of {cx.target.name} have no function {name!r}{hint}") from None
 
-    def call(cx: Context, *values: Any) -> Any:
-        operands = _operands(cx, name, prototype.parameters, values)
-        return _result(cx, prototype.returns, cx.build.call(KernelFunctionRef(name), *operands))
-
-    call.__name__ = name
-    return Function(call)
+    return KernelFunction(name, prototype)
 
 
-def _operands(cx: Context, function: str, parameters: Any, values: tuple[Any, ...]) -> list[Op]:
+class KernelFunction(Value):
+    """A kernel function, waiting to be called."""
+
+    def __init__(self, name: str, prototype: Any) -> None:
+        self.name = name
+        self.prototype = prototype
+
+    def describe(self) -> str:
+        return f"the kernel function {self.name}"
+
+    def call(self, cx: Context, args: Sequence[Any], keywords: dict[str, Any]) -> Any:
+        operands = _operands(cx, self.name, self.prototype.parameters, args, keywords)
+        return _result(cx, self.prototype.returns, cx.build.call(KernelFunctionRef(self.name), *operands))
+
+
+def _operands(
+    cx: Context, function: str, parameters: Any, args: Sequence[Any], keywords: dict[str, Any]
+) -> list[Op]:
     names = [each.name for each in parameters if not each.name.endswith((*_SIZES, _BY_THE_KERNEL))]
-    by_name = bind(cx, function, values, {}, names, names)
+    by_name = bind(cx, function, args, keywords, names, names)
     if len(parameters) > _MOST:
         raise cx.error(f"{function} takes {len(parameters)} arguments: a program can give {_MOST}")
     operands: list[Op] = []
