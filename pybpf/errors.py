@@ -83,12 +83,21 @@ class LoweringError(BpfError, SyntaxError):
     def __str__(self) -> str:
         if self.location is None:
             return self.message
-        text = f"{self.location}: {self.message}\n{self.location.snippet()}"
-        for note, place in self.notes:
-            text += f"\n{place}: {note}\n{place.snippet()}"
-        for place in self.callers:
-            text += f"\n{place}: called from here\n{place.snippet()}"
-        return text
+        parts = [_quoted(self.location, self.message), *(_quoted(place, note) for note, place in self.notes)]
+        calls = [_quoted(place, "called from here") for place in self.callers]
+        if len(calls) > _MOST_CALLS:
+            left_out = len(calls) - _MOST_CALLS
+            calls[_MOST_CALLS - 1 : -1] = [f"({left_out} more calls)"]
+        return "\n".join([*parts, *calls])
+
+
+# Of a function that calls itself, no more calls than these are shown.
+_MOST_CALLS = 6
+
+
+def _quoted(place: Location, text: str) -> str:
+    """`text` with the place in front, and the source below where that can be read."""
+    return f"{place}: {text}\n{place.snippet()}".rstrip("\n")
 
 
 class EncodingError(BpfError, ValueError):

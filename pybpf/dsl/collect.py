@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -30,14 +31,25 @@ class Declarations(NamedTuple):
 
 
 def collect(module: ModuleType) -> Declarations:
-    """All that a module declares. Raises LoweringError when two maps or parameters have one name."""
+    """All that a module declares. Raises LoweringError when two probes, maps or parameters have one name."""
     probes = tuple(value for value in vars(module).values() if isinstance(value, Probe))
+    for name, count in Counter(probe.name for probe in probes).items():
+        if count > 1:
+            raise LoweringError(
+                f"{module.__name__} has {count} probes of the name {name!r}: give each its own"
+            )
     maps: dict[str, Map] = {}
     params: dict[str, Param] = {}
     for found in _reachable([*vars(module).values(), *probes]):
         table: dict[str, Any] = maps if isinstance(found, Map) else params
         if table.setdefault(found.name, found) is not found:
-            raise LoweringError(f"{module.__name__} has two of the name {found.name!r}")
+            both = (found, table[found.name])
+            names = [name for name, value in vars(module).items() if any(value is each for each in both)]
+            kind = "maps" if isinstance(found, Map) else "parameters"
+            raise LoweringError(
+                f"{module.__name__} has two {kind} of the name {found.name!r}, {' and '.join(names)}: give"
+                " one of them another name"
+            )
     events = [map for map in maps.values() if isinstance(map, Events)]
     if len(events) > 1:
         raise LoweringError(f"{module.__name__} has {len(events)} streams of events; there can be one")

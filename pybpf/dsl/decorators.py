@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE
+from types import FunctionType
 from typing import Any, Callable, Union
 
 from pybpf.dsl.params import Param, Sampling, Selected
@@ -36,8 +38,16 @@ class Source:
     """The syntax tree of a function, and the names that it can see."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        if not isinstance(function, FunctionType):
+            found = getattr(function, "__name__", None) or getattr(function, "name", function)
+            raise LoweringError(f"a probe or a @func is a function that is defined with def; {found} is none")
         code = function.__code__
+        if code.co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR):
+            place = Location(code.co_filename, code.co_firstlineno)
+            raise LoweringError(f"{function.__name__} can't wait: there is no async in a probe", place)
         self.name = function.__name__
+        # Its own variables: reading one that isn't set yet is an error, whatever the module has of that name.
+        self.variables = frozenset(code.co_varnames + code.co_cellvars)
         self.file = code.co_filename
         self.function = function
         self.tree = _find(self.file, code.co_firstlineno, self.name)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Callable
 
-from pybpf.asm import SubprogramRef
+from pybpf.asm import Statement, SubprogramRef
 from pybpf.codegen.ir import Op
 from pybpf.dsl.decorators import Source
 from pybpf.dsl.kernel import KernelPointer, pointer
 from pybpf.dsl.memory import Memory
 from pybpf.dsl.places import RecordPlace, place_of
-from pybpf.dsl.records import AnyRecord
+from pybpf.dsl.records import AnyRecord, RecordValue
 from pybpf.dsl.types import layout_of
 from pybpf.dsl.values import Scalar, Value, integer
 from pybpf.errors import LoweringError
@@ -20,9 +20,10 @@ from pybpf.spec import Int, Layout, Pointer, Struct
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["Subprogram", "loop", "subprogram"]
+__all__ = ["Subprogram", "check_calls", "loop", "subprogram"]
 
 _MOST_PARAMETERS = 5  # MAX_BPF_FUNC_REG_ARGS, include/linux/bpf.h
+_MOST_CALLS = 7  # MAX_CALL_FRAMES, include/linux/bpf_verifier.h, without that of the program itself
 
 
 class Subprogram(Value):
@@ -63,7 +64,9 @@ class Subprogram(Value):
 
     def call(self, cx: Context, args: Sequence[Any], keywords: dict[str, Any]) -> Any:
         if keywords or len(args) != len(self.parameters):
-            raise cx.error(f"{self.name} takes {len(self.parameters)} arguments, and no keywords")
+            raise cx.error(
+                f"{self.name}({', '.join(self.parameters)}) takes these, in this order, no keywords"
+            )
         given = [
             _argument(cx, value, layout, f"{name} of {self.name}")
             for value, (name, layout) in zip(args, self.parameters.items())
@@ -105,6 +108,27 @@ def _argument(cx: Context, value: Any, layout: Layout, what: str) -> Op:
     raise cx.error(f"{what} is a {layout.name}, not {found}")
 
 
+def check_calls(code: Mapping[str, Sequence[Statement]], chain: tuple[str, ...]) -> None:
+    """Raise LoweringError when a subprogram of `code` calls itself, or through more others than can be.
+
+    `chain` are those that are being called, the outermost first.
+    """
+    for statement in code.get(chain[-1], ()):
+        if isinstance(statement.ref, SubprogramRef):
+            name = statement.ref.name
+            if name in chain:
+                raise LoweringError(
+                    f"{name} calls itself: a subprogram can't; write a loop", statement.location
+                )
+            if len(chain) == _MOST_CALLS:
+                raise LoweringError(
+                    f"{name} would be called {_MOST_CALLS + 1} calls deep: {' -> '.join(chain)} are all"
+                    " that there can be",
+                    statement.location,
+                )
+            check_calls(code, (*chain, name))
+
+
 def subprogram(function: Callable[..., Any]) -> Subprogram:
     """Compile a function once, and call it: `def f(a: u64, file: "struct file *") -> u64`.
 
@@ -142,7 +166,9 @@ class _Loop(Value):
         body.reference(cx)
         function = cx.build.function_address(body.name)
         cx.build.call("loop", count, function, kept.place.address(cx), cx.build.const(0))
-        return kept
+        if isinstance(state, RecordValue):
+            state.load(cx, kept.place)
+        return state
 
 
 def integer_or_scalar(cx: Context, value: Any) -> Op:

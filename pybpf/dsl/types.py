@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from typing import Any
 
-from pybpf.errors import LoweringError
+from pybpf.errors import LoweringError, near
 from pybpf.spec import Array, Bits, CString, Int, Layout, Pointer
 
 __all__ = [
@@ -44,7 +44,8 @@ def layout_of(annotation: Any, names: dict[str, Any], what: str) -> Layout:
         try:
             annotation = eval(annotation, names)
         except Exception as error:
-            raise LoweringError(f"{what}: the annotation {annotation!r} is no type: {error}") from None
+            hint = near(annotation, names)
+            raise LoweringError(f"{what}: the annotation {annotation!r} is no type{hint}: {error}") from None
         return layout_of(annotation, names, what)
     if isinstance(annotation, Layout):
         return annotation

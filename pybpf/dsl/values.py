@@ -147,11 +147,8 @@ def describe(value: Any) -> str:
     if isinstance(value, Value):
         return value.describe()
     if isinstance(value, (tuple, list)):
-        return (
-            f"({', '.join(map(describe, value))})"
-            if isinstance(value, tuple)
-            else f"[{', '.join(map(describe, value))}]"
-        )
+        text = ", ".join(map(describe, value))
+        return f"({text})" if isinstance(value, tuple) else f"[{text}]"
     if isinstance(value, ModuleType):
         return f"the module {value.__name__}"
     return repr(value)

@@ -9,12 +9,13 @@ from pybpf.codegen.ir import Block
 from pybpf.dsl.context import Context
 from pybpf.dsl.decorators import Source
 from pybpf.dsl.lower.scope import Path, Scope
+from pybpf.source import Location
 
 __all__ = ["Lowerer"]
 
 
 class Lowerer:
-    """Lowers the function of `source`. What it returns is collected in `returns`, path by path.
+    """Lowers the function of `source`. What it returns is collected in `returns`: path, value and place.
 
     When the function is called as a condition, `outcomes` are the blocks for true and false: a `return`
     then goes straight to one of them.
@@ -26,7 +27,7 @@ class Lowerer:
         self.globals = source.names()
         self.scope = Scope(cx)
         self.outcomes = outcomes
-        self.returns: list[tuple[Path, Any]] = []
+        self.returns: list[tuple[Path, Any, Location | None]] = []
 
     def value(self, node: ast.expr) -> Any:
         """The value of an expression: a kernel `Value`, or any Python object known at build time."""

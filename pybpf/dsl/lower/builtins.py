@@ -11,10 +11,10 @@ from pybpf.dsl.lower.operators import arithmetic, comparison, negative
 from pybpf.dsl.types import boolean
 from pybpf.dsl.values import Condition, Range, Scalar, Value, integer
 
-__all__ = ["BUILTINS"]
+__all__ = ["BUILTINS", "MOST_ROUNDS"]
 
 # The verifier walks through every round of a loop; it gives up after a million instructions.
-_MOST_ROUNDS = 1 << 20
+MOST_ROUNDS = 1 << 20
 
 
 def _range(cx: Context, *args: Any) -> Range:
@@ -27,7 +27,7 @@ def _range(cx: Context, *args: Any) -> Range:
         raise cx.error("the step of a range must be known at build time, and not 0")
     far = stop if step > 0 else start
     most = far if isinstance(far, int) else far.most if isinstance(far, Scalar) else None
-    if most is None or most > _MOST_ROUNDS:
+    if most is None or most > MOST_ROUNDS:
         raise cx.error("the verifier can't see an end to this loop; bound it, as in range(min(n, 64))")
     return Range(start, stop, step)
 

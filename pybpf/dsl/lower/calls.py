@@ -12,13 +12,12 @@ from pybpf.dsl.lower.base import Lowerer
 from pybpf.dsl.lower.builtins import BUILTINS
 from pybpf.dsl.places import make
 from pybpf.dsl.record import Record
-from pybpf.dsl.values import Value, convert, static
-from pybpf.errors import BpfError
+from pybpf.dsl.values import Value, convert, describe, static, unroll
+from pybpf.errors import BpfError, LoweringError
+from pybpf.source import Location
 from pybpf.spec import Int, Layout
 
 __all__ = ["Calls"]
-
-_RESULT = "the result"
 
 
 class Calls(Lowerer):
@@ -76,42 +75,68 @@ class Calls(Lowerer):
         cx.build.location = place
         return result
 
+    def results(self) -> list[tuple[Any, Location | None]]:
+        """What each path through the function returns, and where."""
+        self._fall_off()
+        return [(value, place) for _, value, place in self.returns]
+
+    def _fall_off(self) -> None:
+        """To reach the end of the function is to return None."""
+        path = self.scope.path()
+        if path is not None:
+            self.returns.append((path, None, self.cx.place(self.source.tree)))
+            self.cx.build.block = None
+
     def finish(self) -> Any:
         """The end of the function was reached: go on where its returns meet, with the value returned."""
         if self.outcomes is not None:
             if self.cx.build.block is not None:
                 self.cx.build.jump(self.outcomes[1])
             return None
-        paths = []
-        end = self.scope.path()
-        for path, value in [*self.returns, *([(end, None)] if end is not None else [])]:
+        self._fall_off()
+        paths, result = [], f"the result of {self.source.name}"
+        for path, value, place in self.returns:
             self.scope.resume(path)
             self.scope.names = {}
-            self.scope.assign(_RESULT, value)
+            self.cx.build.location = place
+            self.scope.assign(result, value)
             paths.append(self.scope.path())
         self.scope.join(paths)
-        return self.scope.read(_RESULT) if self.cx.build.block is not None else None
+        return self.scope.read(result) if self.cx.build.block is not None else None
 
     def _at_build_time(self, callee: Any, args: list[Any], keywords: dict[str, Any], node: ast.Call) -> Any:
         name = getattr(callee, "__name__", repr(callee))
         if isinstance(callee, Probe):
-            raise self.cx.error(f"{name} is a probe: the kernel calls it, no other probe can", node)
+            raise self.cx.error(f"{callee.name} is a probe: the kernel calls it, no other probe can", node)
         if not callable(callee):
-            raise self.cx.error(f"{callee!r} can't be called", node)
+            raise self.cx.error(f"{describe(callee)} can't be called", node)
+        if callee is print:
+            raise self.cx.error("a probe can't print; send an event, or use printk to debug", node)
         if any(isinstance(arg, Value) for arg in [*args, *keywords.values()]):
-            if callee in BUILTINS and not keywords:
-                return BUILTINS[callee](self.cx, *args)
-            if callee is print:
-                raise self.cx.error("a probe can't print; send an event", node)
-            if callee is static:
-                raise self.cx.error(f"{args[0].describe()} is not known at build time", node)
+            builtin = next((each for known, each in BUILTINS.items() if known is callee), None)
+            if builtin is not None:
+                return self._builtin(builtin, name, args, keywords, node)
+            if callee in (static, unroll):
+                given = next(describe(it) for it in [*args, *keywords.values()] if isinstance(it, Value))
+                raise self.cx.error(f"{name} takes what is known at build time, not {given}", node)
             raise self.cx.error(
                 f"{name} is plain Python, and gets a value that only the kernel has: decorate it with @func",
                 node,
             )
         try:
             return callee(*args, **keywords)
-        except BpfError:
-            raise
+        except BpfError as error:
+            if isinstance(error, LoweringError) and error.location is not None:
+                raise
+            raise self.cx.error(str(error), node) from None
         except Exception as error:
             raise self.cx.error(f"{name} failed at build time: {error!r}", node) from None
+
+    def _builtin(
+        self, function: Any, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Call
+    ) -> Any:
+        try:
+            inspect.signature(function).bind(self.cx, *args, **keywords)
+        except TypeError as error:
+            raise self.cx.error(f"{name}: {error}", node) from None
+        return function(self.cx, *args, **keywords)

@@ -12,7 +12,7 @@ from pybpf.dsl.lower.base import Lowerer
 from pybpf.dsl.lower.checks import limits, null_checks
 from pybpf.dsl.lower.operators import comparison, static_comparison
 from pybpf.dsl.maybe import Maybe
-from pybpf.dsl.values import Condition, Value
+from pybpf.dsl.values import Condition, Value, describe
 
 __all__ = ["Conditions"]
 
@@ -58,8 +58,8 @@ class Conditions(Lowerer):
             self.cx.build.jump(then if truth else otherwise)
         else:
             raise self.cx.error(
-                f"{truth!r} is neither true nor false here: only bool, int, None and enum members decide at"
-                " build time"
+                f"{describe(truth)} is neither true nor false here: only bool, int, None and enum members"
+                " decide at build time"
             )
 
     def _callee(self, node: ast.Call) -> Any:
@@ -96,7 +96,7 @@ class Conditions(Lowerer):
 
     def _branch_pair(self, op: ast.cmpop, left: Any, right: Any, then: Block, otherwise: Block) -> None:
         if not isinstance(left, Value) and not isinstance(right, Value):
-            return self.go(static_comparison(op, left, right), then, otherwise)
+            return self.go(static_comparison(self.cx, op, left, right), then, otherwise)
         if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, Value):
             found = right.contains(self.cx, left)
             return self.go(found, *((then, otherwise) if isinstance(op, ast.In) else (otherwise, then)))

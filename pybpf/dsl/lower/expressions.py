@@ -12,8 +12,8 @@ from pybpf.dsl.lower.operators import arithmetic, negative
 from pybpf.dsl.lower.scope import static
 from pybpf.dsl.lower.stage import staged
 from pybpf.dsl.types import u64
-from pybpf.dsl.values import Scalar, Value
-from pybpf.errors import near
+from pybpf.dsl.values import Scalar, Value, describe
+from pybpf.errors import BpfError, LoweringError, near
 
 __all__ = ["Expressions"]
 
@@ -34,12 +34,21 @@ class Expressions(Lowerer):
     def _name(self, node: ast.Name) -> Any:
         if node.id in self.scope.names:
             return self.scope.read(node.id)
+        if node.id in self.source.variables:
+            raise self._not_yet_set(node)
         if node.id in self.globals:
             return staged(self.cx, self.globals[node.id])
         if hasattr(builtins, node.id):
             return getattr(builtins, node.id)
         known = [*self.scope.names, *self.globals]
         raise self.cx.error(f"{node.id} is not defined{near(node.id, known)}", node)
+
+    def _not_yet_set(self, node: ast.Name) -> LoweringError:
+        """A variable of this function's is read where no path has set it."""
+        stores = (each for each in ast.walk(self.source.tree) if isinstance(each, ast.Name))
+        places = [self.cx.place(each) for each in stores if each.id == node.id and _sets(each)]
+        notes = [(f"{node.id} is set here", place) for place in places[:1]]
+        return self.cx.error(f"{node.id} is not set on every path to here", node, notes)
 
     def _attribute(self, node: ast.Attribute) -> Any:
         owner = self.value(node.value)
@@ -48,8 +57,10 @@ class Expressions(Lowerer):
             return owner.attribute(self.cx, node.attr)
         try:
             return staged(self.cx, getattr(owner, node.attr))
-        except AttributeError as error:
-            raise self.cx.error(f"{error}{near(node.attr, dir(owner))}", node) from None
+        except AttributeError:
+            what = owner.__name__ if isinstance(owner, type) else describe(owner)
+            hint = near(node.attr, dir(owner))
+            raise self.cx.error(f"{what} has no {node.attr!r}{hint}", node) from None
 
     def _subscript(self, node: ast.Subscript) -> Any:
         owner, key = self.value(node.value), self.value(node.slice)
@@ -57,10 +68,16 @@ class Expressions(Lowerer):
         if isinstance(owner, Value):
             return owner.item(self.cx, key)
         if isinstance(key, Value):
-            raise self.cx.error(f"{owner!r} is known at build time, and {key.describe()} is not", node)
+            raise self.cx.error(
+                f"{describe(owner)} is known at build time, and its index, {key.describe()}, is not: keep it"
+                " in an ArrayMap",
+                node,
+            )
         try:
             return staged(self.cx, owner[key])
-        except (LookupError, TypeError) as error:
+        except BpfError as error:
+            raise self.cx.error(str(error), node) from None
+        except Exception as error:
             raise self.cx.error(f"this can't be indexed at build time: {error!r}", node) from None
 
     def _binop(self, node: ast.BinOp) -> Any:
@@ -76,7 +93,7 @@ class Expressions(Lowerer):
         if isinstance(node.op, ast.USub):
             return negative(self.cx, value)
         if isinstance(node.op, ast.UAdd):
-            return value
+            return arithmetic(self.cx, ast.Add(), value, 0)
         return arithmetic(self.cx, ast.BitXor(), value, -1 if static(value) else _ones(self.cx, value))
 
     def _compare(self, node: ast.Compare) -> Any:
@@ -89,14 +106,14 @@ class Expressions(Lowerer):
         """A condition as a value: 1 or 0, or a bool when it is known at build time."""
         true, false = self.cx.build.new_block("true"), self.cx.build.new_block("false")
         self.branch(node, true, false)
-        return self._choose([(true, True), (false, False)])
+        return self._choose(node, [(true, True), (false, False)])
 
     def _ifexp(self, node: ast.IfExp) -> Any:
         true, false = self.cx.build.new_block("then"), self.cx.build.new_block("else")
         self.branch(node.test, true, false)
-        return self._choose([(true, node.body), (false, node.orelse)], node.test)
+        return self._choose(node, [(true, node.body), (false, node.orelse)], node.test)
 
-    def _choose(self, arms: list[tuple[Any, Any]], test: ast.expr | None = None) -> Any:
+    def _choose(self, node: ast.expr, arms: list[tuple[Any, Any]], test: ast.expr | None = None) -> Any:
         """The value of whichever block is reached; an arm is a value or an expression to lower there.
 
         The first is reached when `test` holds, the second when it doesn't.
@@ -114,6 +131,7 @@ class Expressions(Lowerer):
             self.scope.assign(name, value)
             paths.append(self.scope.path())
         self.scope.join(list(paths))
+        self.cx.at(node)
         value = self.scope.read(name)
         del self.scope.names[name]
         return value
@@ -136,6 +154,10 @@ class Expressions(Lowerer):
 
     def _call(self, node: ast.Call) -> Any:
         return self.call(node)
+
+
+def _sets(node: ast.Name) -> bool:
+    return isinstance(node.ctx, ast.Store)
 
 
 def _ones(cx: Any, value: Value) -> Any:

@@ -6,16 +6,17 @@ import ast
 from collections.abc import Iterable
 from typing import Any
 
+from pybpf.dsl.lower.builtins import MOST_ROUNDS
 from pybpf.dsl.lower.conditions import Conditions
 from pybpf.dsl.lower.operators import arithmetic
 from pybpf.dsl.lower.scope import Path, assigned_names, static
-from pybpf.dsl.values import Range, Scalar, Unrolled, Value
+from pybpf.dsl.values import Range, Scalar, Unrolled, Value, describe
 from pybpf.spec import Int
 
 __all__ = ["Loops"]
 
 # An unrolled loop of more rounds than this is a mistake rather than a wish: each is code of its own.
-_MOST_ROUNDS = 1000
+_MOST_COPIES = 1000
 # A range of at most so many rounds is unrolled: the code is no larger, and the counter is a constant.
 _FEW_ROUNDS = 8
 
@@ -52,22 +53,24 @@ class Loops(Conditions):
             return self._unrolled(node, elements.elements)
         if isinstance(elements, Range):
             self._counted(node, elements)
-        elif isinstance(elements, range) and len(elements) > _FEW_ROUNDS:
+        elif isinstance(elements, range) and elements[_FEW_ROUNDS:]:
+            if elements[MOST_ROUNDS:]:
+                raise self.cx.error(f"the verifier walks through no more than {MOST_ROUNDS} rounds of a loop")
             self._counted(node, Range(elements.start, elements.stop, elements.step))
-        elif isinstance(elements, Value) or not isinstance(elements, Iterable):
-            found = elements.describe() if isinstance(elements, Value) else repr(elements)
-            raise self.cx.error(f"for goes over a range or a sequence known at build time, not over {found}")
         else:
             self._unrolled(node, elements)
         return None
 
-    def _unrolled(self, node: ast.For, elements: Iterable[Any]) -> None:
+    def _unrolled(self, node: ast.For, elements: Any) -> None:
         """The body once for each element, which is known."""
+        if isinstance(elements, Value) or not isinstance(elements, Iterable):
+            found = describe(elements)
+            raise self.cx.error(f"for goes over a range or a sequence known at build time, not over {found}")
         loop = _Loop()
         self.loops.append(loop)
         for count, element in enumerate(elements):
-            if count == _MOST_ROUNDS:
-                raise self.cx.error(f"this loop has more than {_MOST_ROUNDS} rounds", node.iter)
+            if count == _MOST_COPIES:
+                raise self.cx.error(f"this loop has more than {_MOST_COPIES} rounds", node.iter)
             self.store(node.target, element)
             self.statements(node.body)
             self.scope.join([self.scope.path(), *loop.continues])
@@ -84,7 +87,7 @@ class Loops(Conditions):
         if not isinstance(node.target, ast.Name):
             raise self.cx.error("a range counts in one variable: for i in range(n)", node.target)
         name = node.target.id
-        counter = f"{name}'s counter"
+        counter = f"{name}'s counter {len(self.loops)}"
         layout = rounds.layout
         far = rounds.stop if rounds.step > 0 else rounds.start
         most = max(0, (far if static(far) else far.most) - (rounds.step > 0))

@@ -8,7 +8,7 @@ __all__ = ["HANDLED", "REJECTED", "rejected"]
 
 _HANDLED = """
     Add And AnnAssign Assert Assign Attribute AugAssign BinOp BitAnd BitOr BitXor BoolOp Call Compare Constant
-    Delete Div Eq Expr FloorDiv For FunctionDef Gt GtE If IfExp In Invert Is IsNot LShift List Load Lt LtE Mod
+    Delete Div Eq Expr FloorDiv For Gt GtE If IfExp In Invert Is IsNot LShift List Load Lt LtE Mod
     Mult Name NamedExpr Not NotEq NotIn Or Pass Pow RShift Return Slice Store Sub Subscript Tuple UAdd USub
     Break Continue Del MatMult Match MatchOr MatchSingleton MatchValue UnaryOp While arg arguments
     keyword match_case
@@ -26,6 +26,7 @@ REJECTED = {
     "DictComp": "a comprehension can't be lowered; compute it in the module",
     "ExceptHandler": "a probe has no exceptions; test the value that a helper returns",
     "FormattedValue": "a probe can't format text; send the values and format them in user space",
+    "FunctionDef": "a function can't be defined in a probe; define it in the module, with @func",
     "GeneratorExp": "a generator can't be lowered; compute it in the module",
     "Global": "a probe can't set a global variable of Python; keep state in a map",
     "Import": "a probe can't import; import in the module",
@@ -43,12 +44,12 @@ REJECTED = {
     "Try": "a probe has no exceptions; test the value that a helper returns",
     "TryStar": "a probe has no exceptions; test the value that a helper returns",
     "TypeAlias": "a type can't be defined in a probe; define it in the module",
-    "With": "with can't be lowered",
-    "Yield": "a probe can't be a generator; send events to a map",
-    "YieldFrom": "a probe can't be a generator; send events to a map",
+    "With": "a probe has no with; call what begins and what ends something",
+    "Yield": "a probe can't be a generator; send an event",
+    "YieldFrom": "a probe can't be a generator; send an event",
     "alias": "a probe can't import; import in the module",
     "comprehension": "a comprehension can't be lowered; compute it in the module",
-    "withitem": "with can't be lowered",
+    "withitem": "a probe has no with; call what begins and what ends something",
 }
 for _name in ("MatchAs", "MatchClass", "MatchMapping", "MatchSequence", "MatchStar"):
     REJECTED[_name] = "a case takes constants: case 1, case 2 | 3, or case _"

@@ -44,6 +44,12 @@ _PYTHON: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.RShift: operator.rshift,
     ast.Pow: operator.pow,
     ast.Div: operator.truediv,
+    ast.MatMult: operator.matmul,
+}
+_ABSENT: dict[type[ast.operator], str] = {
+    ast.Div: "/: // divides whole numbers",
+    ast.MatMult: "@",
+    ast.Pow: "**: write n * n, or 1 << n for a power of two",
 }
 _CONDITIONS = {
     ast.Eq: "eq",
@@ -67,22 +73,26 @@ _STATIC: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 }
 
 
-def static_comparison(op: ast.cmpop, a: Any, b: Any) -> bool:
+def static_comparison(cx: Context, op: ast.cmpop, a: Any, b: Any) -> bool:
     """A comparison of two values that are known at build time."""
-    return bool(_STATIC[type(op)](a, b))
+    return bool(_computed(cx, _STATIC[type(op)], a, b))
+
+
+def _computed(cx: Context, function: Callable[..., Any], *operands: Any) -> Any:
+    """What Python makes of operands that are known at build time."""
+    try:
+        return function(*operands)
+    except Exception as error:
+        raise cx.error(f"this can't be computed at build time: {error}") from None
 
 
 def arithmetic(cx: Context, op: ast.operator, a: Any, b: Any) -> Any:
     """`a op b`; Python's own when both are known at build time."""
     if not isinstance(a, Value) and not isinstance(b, Value):
-        try:
-            return _PYTHON[type(op)](a, b)
-        except (TypeError, ValueError, ArithmeticError) as error:
-            raise cx.error(f"this can't be computed at build time: {error}") from None
+        return _computed(cx, _PYTHON[type(op)], a, b)
     name = _ALU.get(type(op))
     if name is None:
-        cure = "; // divides whole numbers" if isinstance(op, ast.Div) else ""
-        raise cx.error(f"a probe has no operator {_SYMBOLS.get(type(op), '**')}{cure}")
+        raise cx.error(f"a probe has no operator {_ABSENT[type(op)]}")
     shifts = isinstance(op, (ast.LShift, ast.RShift))
     layout = a.layout if shifts and isinstance(a, Scalar) else _type(cx, a, b)
     if layout is boolean:
@@ -172,7 +182,9 @@ def _largest(value: Any, layout: Int) -> int:
 
 def negative(cx: Context, value: Any) -> Any:
     """`-value`."""
-    return arithmetic(cx, ast.Sub(), 0, value) if isinstance(value, Value) else -value
+    if isinstance(value, Value):
+        return arithmetic(cx, ast.Sub(), 0, value)
+    return _computed(cx, operator.neg, value)
 
 
 def comparison(cx: Context, op: ast.cmpop, a: Any, b: Any) -> Condition | bool:
@@ -181,7 +193,7 @@ def comparison(cx: Context, op: ast.cmpop, a: Any, b: Any) -> Condition | bool:
     if isinstance(op, (ast.Is, ast.IsNot)):
         return _is_none(cx, a, b, isinstance(op, ast.IsNot))
     if name is None:
-        raise cx.error("`in` works on maps: `key in map`, or on values known at build time")
+        raise cx.error("`in` looks for a key in a map: compare one by one, as in n == 1 or n == 2")
     if isinstance(a, KernelPointer) or isinstance(b, KernelPointer):
         return _pointers(cx, name, a, b)
     layout = _type(cx, a, b, order=True)
@@ -233,6 +245,3 @@ def _type(cx: Context, a: Any, b: Any, order: bool = False) -> Int:
             )
         return i64
     return second
-
-
-_SYMBOLS = {ast.Div: "/", ast.Pow: "**", ast.MatMult: "@"}

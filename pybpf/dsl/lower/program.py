@@ -18,7 +18,8 @@ from pybpf.dsl.lower.expressions import Expressions
 from pybpf.dsl.lower.stage import RODATA
 from pybpf.dsl.lower.statements import Statements
 from pybpf.dsl.params import Choice, Param
-from pybpf.dsl.values import Value, integer
+from pybpf.dsl.subprograms import check_calls
+from pybpf.dsl.values import Value, describe, integer
 from pybpf.errors import UsageError
 from pybpf.spec import (
     Attach,
@@ -114,14 +115,16 @@ class _Maker:
     def _subprograms(self, cx: Context) -> tuple[Statement, ...]:
         """The functions that a program calls, and those that they call."""
         code: tuple[Statement, ...] = ()
-        done: set[str] = set()
+        done: dict[str, tuple[Statement, ...]] = {}
         while waiting := [each for name, each in cx.subprograms.items() if name not in done]:
             for each in waiting:
-                done.add(each.name)
                 inner = Context(Builder(each.name, len(each.parameters)), *self.settings)
                 inner.subprograms, inner.kind = cx.subprograms, cx.kind
                 self._lower(inner, each.source, partial(each.arguments, inner), each.describe(), each.result)
-                code += compile_function(inner.build.function, self.target, self.options)
+                done[each.name] = compile_function(inner.build.function, self.target, self.options)
+                code += done[each.name]
+        for name in done:
+            check_calls(done, (name,))
         return code
 
     def _lower(
@@ -138,17 +141,20 @@ class _Maker:
         cx.at(source.tree)
         for name, value in arguments().items():
             frame.scope.assign(name, value)
-        frame.statements(source.tree.body)
+        try:
+            frame.statements(source.tree.body)
+        except RecursionError:
+            raise cx.error("this is nested too deeply: give its parts names") from None
+        for value, place in frame.results():
+            cx.build.location = place
+            if returns is None and value is not None:
+                raise cx.error(f"{what} returns nothing, and this is {describe(value)}")
+            if returns is not None and value is None:
+                raise cx.error(f"{what} returns a {returns.name}, and there is a way to its end without one")
         result = frame.finish()
         if cx.build.block is None:
             return
         if isinstance(returns, Int):
             cx.build.exit(integer(cx, result, returns, f"the result of {what}"))
-            return
-        if result is not None:
-            raise cx.error(f"{source.name} returns {_found(result)}: {what} returns nothing", source.tree)
-        cx.build.exit(cx.build.const(0))
-
-
-def _found(value: Any) -> str:
-    return value.describe() if isinstance(value, Value) else repr(value)
+        else:
+            cx.build.exit(cx.build.const(0))

@@ -8,7 +8,7 @@ from typing import Any
 from pybpf.dsl.lower.match import Matches
 from pybpf.dsl.lower.nodes import rejected
 from pybpf.dsl.lower.operators import arithmetic
-from pybpf.dsl.values import Value
+from pybpf.dsl.values import Value, describe
 
 __all__ = ["Statements"]
 
@@ -52,7 +52,7 @@ class Statements(Matches):
         key = target.attr if isinstance(target, ast.Attribute) else self.value(target.slice)
         self.cx.at(target)
         if not isinstance(owner, Value):
-            raise self.cx.error(f"{owner!r} can't be changed by a probe", target)
+            raise self.cx.error(f"{describe(owner)} can't be changed by a probe", target)
         by_name = isinstance(target, ast.Attribute)
         before = owner.attribute(self.cx, key) if by_name else owner.item(self.cx, key)
         if isinstance(before, Value) and before.nullable:
@@ -75,13 +75,13 @@ class Statements(Matches):
             owner = self.value(target.value)
             self.cx.at(target)
             if not isinstance(owner, Value):
-                raise self.cx.error(f"{owner!r} can't be changed by a probe", target)
+                raise self.cx.error(f"{describe(owner)} can't be changed by a probe", target)
             owner.set_attribute(self.cx, target.attr, value)
         elif isinstance(target, ast.Subscript):
             owner, key = self.value(target.value), self.value(target.slice)
             self.cx.at(target)
             if not isinstance(owner, Value):
-                raise self.cx.error(f"{owner!r} can't be changed by a probe", target)
+                raise self.cx.error(f"{describe(owner)} can't be changed by a probe", target)
             owner.set_item(self.cx, key, value)
         elif isinstance(target, (ast.Tuple, ast.List)):
             self._unpack(target, value)
@@ -89,9 +89,11 @@ class Statements(Matches):
             raise self.cx.error(rejected(target), target)
 
     def _unpack(self, target: ast.Tuple | ast.List, value: Any) -> None:
+        starred = next((each for each in target.elts if isinstance(each, ast.Starred)), None)
+        if starred is not None:
+            raise self.cx.error(rejected(starred), starred)
         if not isinstance(value, (tuple, list)) or len(value) != len(target.elts):
-            found = value.describe() if isinstance(value, Value) else repr(value)
-            raise self.cx.error(f"{found} can't be unpacked into {len(target.elts)} names", target)
+            raise self.cx.error(f"{describe(value)} can't be unpacked into {len(target.elts)} names", target)
         for element, item in zip(target.elts, value):
             self.store(element, item)
 
@@ -102,7 +104,7 @@ class Statements(Matches):
             owner, key = self.value(target.value), self.value(target.slice)
             self.cx.at(target)
             if not isinstance(owner, Value):
-                raise self.cx.error(f"{owner!r} can't be changed by a probe", target)
+                raise self.cx.error(f"{describe(owner)} can't be changed by a probe", target)
             owner.delete_item(self.cx, key)
 
     def _assert_statement(self, node: ast.Assert) -> None:
@@ -139,5 +141,5 @@ class Statements(Matches):
         value = self.value(node.value) if node.value is not None else None
         path = self.scope.path()
         if path is not None:
-            self.returns.append((path, value))
+            self.returns.append((path, value, self.cx.place(node)))
         self.cx.build.block = None

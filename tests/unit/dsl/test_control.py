@@ -26,6 +26,14 @@ FUNCTIONS = {
             total += i
         return total + a
     """,
+    "two loops, one in the other, that count in one variable": """
+        total = a
+        for i in range(10):
+            for i in range(20, 32):
+                total += i
+            total += b
+        return total
+    """,
     "a range that counts down": """
         total = 0
         for i in range(min(a, 30), 2, -3):

@@ -75,7 +75,7 @@ ERRORS = {
     ),
     "how many": (
         "@subprogram\ndef f(a: u64):\n    pass\n\n@kprobe('f')\ndef probe():\n    f()\n",
-        "f takes 1 arguments, and no keywords",
+        "f(a) takes these, in this order, no keywords",
     ),
     "which kind": (
         "@subprogram\ndef f(k: Key):\n    pass\n\n@kprobe('f')\ndef probe():\n    f(5)\n",
@@ -83,7 +83,7 @@ ERRORS = {
     ),
     "nothing returned": (
         "@subprogram\ndef f() -> u64:\n    pass\n\n@kprobe('f')\ndef probe():\n    f()\n",
-        "the result of the subprogram f is a u64, and None is no number",
+        "the subprogram f returns a u64, and there is a way to its end without one",
     ),
     "a context": (
         "@subprogram\ndef f():\n    e = events.reserve()\n    if not e:\n        return\n"
