@@ -114,12 +114,9 @@ class Probe:
         ends = [f"out[{1000 + i}] = u64({name})" for i, name in enumerate(self.types) if name != "r"]
         ends += ["out[2000] = u64(r.small)", "out[2001] = r.wide"]
         self.body = "\n".join(["r = Pair(small=3)", *body, *ends])
-        header = ", ".join(f"{name}: {self.parameters[name]}" for name in "abc")
-        self.source = f"{HEAD}@raw_tracepoint('sys_enter')\ndef probe({header}):\n{textwrap.indent(self.body, '    ')}\n"
-
-    @property
-    def parameters(self) -> dict[str, str]:
-        return {name: self.types[name] for name in "abc"}
+        header = ", ".join(f"{name}: {self.types[name]}" for name in "abc")
+        lines = textwrap.indent(self.body, "    ")
+        self.source = f"{HEAD}@raw_tracepoint('sys_enter')\ndef probe({header}):\n{lines}\n"
 
     def run(self, values: list[int]) -> dict[int, int]:
         """What ends up in the map, for these parameters."""
@@ -135,7 +132,7 @@ class Probe:
         names["range"] = lambda *ends: (Number(i, self._counter(ends)) for i in range(*map(int, ends)))
         header = ", ".join("abc")
         exec(f"def probe({header}):\n{textwrap.indent(self.body, '    ')}\n", names)
-        names["probe"](*(Number(value, self.parameters[name]) for name, value in zip("abc", values)))
+        names["probe"](*(Number(value, self.types[name]) for name, value in zip("abc", values)))
         return out
 
     @staticmethod

@@ -56,8 +56,8 @@ def denied(needs: Iterable[str], having: Privilege, what: str = "reading kernel 
         )
     if (having.perf_event_paranoid or 0) > 2 and "CAP_SYS_ADMIN" not in having.capabilities:
         return (
-            f"kernel.perf_event_paranoid={having.perf_event_paranoid}, as Debian has it, keeps perf_event_open "
-            "to CAP_SYS_ADMIN: sysctl kernel.perf_event_paranoid=2, or run it as root (sudo)"
+            f"kernel.perf_event_paranoid={having.perf_event_paranoid}, as Debian has it, keeps "
+            "perf_event_open to CAP_SYS_ADMIN: sysctl kernel.perf_event_paranoid=2, or run it as root (sudo)"
         )
     lockdown = lockdown_forbids(what, having)
     if lockdown:

@@ -56,7 +56,7 @@ def test_coverage_says_what_never_ran(file: Path) -> None:
     with Coverage() as coverage:
         made.call("probe", 8)
     (jump,) = coverage.missing(made, "probe")
-    assert jump.startswith("instruction 2: if ")
+    assert jump.startswith("instruction 1: if ")
     assert jump.endswith(": went one way only")
     with Coverage() as other:
         made.call("probe", 7)
