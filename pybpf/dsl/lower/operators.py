@@ -122,32 +122,33 @@ def _operand(cx: Context, value: Any, layout: Int, what: str, exact: bool) -> Op
 def _floor(cx: Context, name: str, a: Op, b: Op, layout: Int) -> Op:
     """Signed `//` and `%`, which round down as Python's do; x // 0 is 0, and x % 0 is x.
 
-    With b > 0 and s the sign of a (0 or -1), a // b is ((a ^ s) / b) ^ s in unsigned arithmetic; when b is
-    negative, both change their sign first.
+    With s = -1 where the signs differ, else 0, a // b is ((|a| + s) / |b|) ^ s in unsigned arithmetic, but
+    where a or b is 0. (|a| + s is a ^ s when b is positive.)
     """
     build = cx.build
-    x, y, quotient = Local("dividend"), Local("divisor"), Local("quotient")
-    build.set(x, a)
-    build.set(y, b)
-    if b.kind != "const" or b.attr >> 63:
-        turn, ready = build.new_block("turn"), build.new_block("ready")
-        build.branch("slt", b, build.const(0), turn, ready)
-        build.enter(turn)
-        build.set(x, build.alu("sub", build.const(0), a))
-        build.set(y, build.alu("sub", build.const(0), b))
-        build.jump(ready)
-        build.enter(ready)
-    sign = build.alu("arsh", build.get(x), build.const(63))
-    size = build.alu("div", build.alu("xor", build.get(x), sign), build.get(y))
-    build.set(quotient, build.alu("xor", size, sign))
-    if b.kind != "const" or not b.attr:
-        zero, done = build.new_block("zero"), build.new_block("divided")
-        build.branch("eq", b, build.const(0), zero, done)
+    positive = b.kind == "const" and 0 < b.attr < 1 << 63
+    sign = build.alu("arsh", a, build.const(63))
+    size, divisor = build.alu("xor", a, sign), b
+    if not positive:
+        turned = build.alu("arsh", b, build.const(63))
+        divisor = build.alu("sub", build.alu("xor", b, turned), turned)
+        magnitude = build.alu("sub", size, sign)
+        sign = build.alu("xor", sign, turned)
+        size = build.alu("add", magnitude, sign)
+    result = build.alu("xor", build.alu("div", size, divisor), sign)
+    if not positive:
+        quotient, zero, done = Local("quotient"), build.new_block("zero"), build.new_block("divided")
+        build.set(quotient, result)
+        for side in (a, b):
+            other = build.new_block("divides")
+            build.branch("eq", side, build.const(0), zero, other)
+            build.enter(other)
+        build.jump(done)
         build.enter(zero)
         build.set(quotient, build.const(0))
         build.jump(done)
         build.enter(done)
-    result = build.get(quotient)
+        result = build.get(quotient)
     if name == "mod":
         result = build.alu("sub", a, build.alu("mul", result, b))
     return build.extend(result, layout.size, signed=True)
