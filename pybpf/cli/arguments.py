@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from pybpf.errors import UsageError, near, near_names
 
-__all__ = ["Parser", "choice", "count", "seconds"]
+__all__ = ["Parser", "add_btf", "choice", "count", "seconds", "use_btf"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -72,3 +72,20 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
+
+
+def add_btf(parser: Parser) -> None:
+    """Let a command take `--btf FILE`; `use_btf` then sees to it."""
+    parser.add_argument(
+        "--btf",
+        metavar="FILE",
+        help="the types of this kernel, where it was built without them: raw BTF, or a vmlinux with it",
+    )
+
+
+def use_btf(args: argparse.Namespace) -> None:
+    """Take the types of this kernel from the file that `--btf` names, if it does."""
+    if args.btf:
+        from pybpf.btf import use
+
+        use(args.btf)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from pybpf.cli.arguments import Parser, choice
+from pybpf.cli.arguments import Parser, add_btf, choice, use_btf
 from pybpf.cli.program import add_program, program_of, values_of
 from pybpf.dsl import lower
 from pybpf.inspect.flowchart import flowchart
@@ -47,12 +47,14 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     parser.add_argument(
         "--buffer", metavar="KIND", type=choice("ringbuf", "perf"), help="how events are sent: ringbuf, perf"
     )
+    add_btf(parser)
     add_program(parser, words)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the views that are asked for."""
     program = program_of(args)
+    use_btf(args)
     spec = lower(program.declarations, values_of(program, args), _target(args.target), buffer=args.buffer)
     if args.show == "all":
         parts = [f"{name}\n{'-' * len(name)}\n{view(spec)}" for name, view in _VIEWS.items()]

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pybpf.cli.arguments import Parser, choice, count, seconds
+from pybpf.cli.arguments import Parser, add_btf, choice, count, seconds, use_btf
 from pybpf.cli.program import add_program, program_of, values_of
 from pybpf.cli.signals import Signals
 from pybpf.gadget.clock import Clock
@@ -40,6 +40,7 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
         "--strict", action="store_true", help="fail when one of the functions can't be traced"
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="say what is attached to")
+    add_btf(parser)
     add_program(parser, words)
 
 
@@ -47,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Show events until an end is asked for; 130 on ^C, 143 on SIGTERM."""
     program = program_of(args)
     values = values_of(program, args)
+    use_btf(args)
     with Signals() as signals:
         try:
             with Session(program, values, buffer=args.buffer, strict=args.strict, warn=_warn) as session:
