@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pybpf.codegen.ir import Block, Local, Op
 from pybpf.dsl.kernel import pointer
-from pybpf.dsl.memory import EventState, Memory, write, zero
+from pybpf.dsl.memory import EventState, Memory, read, write, zero
 from pybpf.dsl.text import TextPlace
 from pybpf.dsl.values import Scalar, Value, describe, integer, named
 from pybpf.errors import near
@@ -112,6 +112,13 @@ class RecordValue(AnyRecord):
         what = f"{self.layout.name}.{name}"
         for path, op in _leaves_of(cx, field, value, what):
             cx.build.set(self.members[self.prefix + path], op)
+
+    def load(self, cx: Context, source: Memory) -> None:
+        """Read it from memory, where something else has changed it."""
+        for leaf in self.layout.leaves():
+            assert isinstance(leaf.layout, Int)
+            op = read(cx, source.part(leaf.offset, leaf.name), leaf.layout.size, leaf.layout.signed)
+            cx.build.set(self.members[self.prefix + leaf.name], op)
 
     def store(self, cx: Context, into: Memory) -> None:
         """Write it to memory, padding too: the verifier wants each byte of a key or value set."""

@@ -71,7 +71,10 @@ class Subprogram(Value):
             _argument(cx, value, layout, f"{name} of {self.name}")
             for value, (name, layout) in zip(args, self.parameters.items())
         ]
-        result = cx.build.call(self.reference(cx), *given)
+        result = cx.build.call(self.reference(cx), *(op for op, _ in given))
+        for value, (_, place) in zip(args, given):
+            if isinstance(value, RecordValue) and place is not None:
+                value.load(cx, place)
         return Scalar(result, self.result) if isinstance(self.result, Int) else None
 
     def reference(self, cx: Context) -> SubprogramRef:
@@ -95,15 +98,17 @@ class Subprogram(Value):
         return found
 
 
-def _argument(cx: Context, value: Any, layout: Layout, what: str) -> Op:
+def _argument(cx: Context, value: Any, layout: Layout, what: str) -> tuple[Op, Memory | None]:
+    """An argument, and where it lies: a record is given by its address, and may be changed."""
     if isinstance(layout, Struct):
         if isinstance(value, AnyRecord) and value.layout is layout:
-            return place_of(cx, layout, value, what).address(cx)
+            place = place_of(cx, layout, value, what)
+            return place.address(cx), place
     elif isinstance(layout, Pointer):
         if isinstance(value, KernelPointer):
-            return value.op
+            return value.op, None
     elif isinstance(layout, Int):
-        return integer(cx, value, layout, what)
+        return integer(cx, value, layout, what), None
     found = value.describe() if isinstance(value, Value) else repr(value)
     raise cx.error(f"{what} is a {layout.name}, not {found}")
 

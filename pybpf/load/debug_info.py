@@ -59,10 +59,9 @@ class DebugInfo:
         self.error: SyscallError | None = None
         self._fd: Fd | None = None
         for spec in programs:
-            functions = builder.func_info(
-                (index, builder.function(name, prototype)) for index, name in _functions(spec)
-            )
-            lines = builder.line_info(_lines(spec))
+            found = list(_functions(spec))
+            functions = builder.func_info((index, builder.function(name, prototype)) for index, name in found)
+            lines = builder.line_info(_lines(spec), [index for index, _ in found])
             if lines:
                 self.fields[spec.name] = {
                     "func_info": functions,

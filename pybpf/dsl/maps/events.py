@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pybpf.codegen.ir import Op
+from pybpf.dsl.maps.callback import call_back
 from pybpf.dsl.maps.map import Map
 from pybpf.dsl.maybe import Maybe
-from pybpf.dsl.memory import EventState, Memory
+from pybpf.dsl.memory import EventState, Memory, stack, zero
 from pybpf.dsl.method import method
 from pybpf.dsl.places import RecordPlace
-from pybpf.dsl.types import layout_of, u32
-from pybpf.dsl.values import describe
+from pybpf.dsl.types import i64, layout_of, u32
+from pybpf.dsl.values import Scalar, describe
 from pybpf.errors import LoweringError
 from pybpf.spec import Bits, MapSpec, Struct, Union
 from pybpf.uapi import bpf
@@ -108,7 +109,7 @@ class Events(Map):
 
 
 class UserEvents(Map):
-    """`BPF_MAP_TYPE_USER_RINGBUF` (Linux 6.1): `record`s from user space; `size` in bytes."""
+    """`BPF_MAP_TYPE_USER_RINGBUF` (Linux 6.1): `record`s from user space, at most `size` bytes of them."""
 
     type = bpf.BPF_MAP_TYPE_USER_RINGBUF
 
@@ -119,3 +120,22 @@ class UserEvents(Map):
 
     def specs(self, buffer: str) -> list[MapSpec]:
         return [MapSpec(self.name, self.type, 0, 0, self.size, value=self.layout)]
+
+    @method
+    def drain(self, cx: Context, body: Any, state: Any = None) -> Scalar:
+        """Call `body(record, state)` for each record, until it returns 1; how many there were, or an error.
+
+        `body` is a @subprogram, which gets a copy; what a record lacks is 0.
+        """
+
+        def copied(inner: Context) -> Memory:
+            place = stack(inner, self.layout.size, "record")
+            zero(inner, place, self.layout.size)
+            size, nothing = inner.build.const(self.layout.size), inner.build.const(0)
+            inner.build.call("dynptr_read", place.base, size, inner.build.arguments[0], nothing, nothing)
+            return place
+
+        parts = {"record": (self.layout, copied)}
+        with call_back(cx, self, body, state, parts, registers=2) as (function, at):
+            count = cx.build.call("user_ringbuf_drain", self.op(cx), function, at, cx.build.const(0))
+        return Scalar(count, i64)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from pybpf.codegen.ir import Local, Op
 from pybpf.dsl.branching import choose
+from pybpf.dsl.maps.callback import call_back
 from pybpf.dsl.maps.lookup import Lookup
 from pybpf.dsl.maybe import Maybe
-from pybpf.dsl.memory import Memory, copy, read, stack, zero
+from pybpf.dsl.memory import Memory, copy, stack, zero
 from pybpf.dsl.method import method
 from pybpf.dsl.places import load, place_of
 from pybpf.dsl.records import RecordValue, number
@@ -73,10 +74,7 @@ class Keyed(Lookup):
             return lambda: number(cx, cx.build.get(local), layout)
         if isinstance(layout, Struct) and RecordValue.can_hold(layout):
             record = RecordValue.new(layout)
-            for leaf in layout.leaves():
-                assert isinstance(leaf.layout, Int)
-                part = source.part(leaf.offset, leaf.name)
-                cx.build.set(record.members[leaf.name], read(cx, part, leaf.layout.size, leaf.layout.signed))
+            record.load(cx, source)
             return lambda: record
         place = stack(cx, layout.size, self.name)
         copy(cx, place, source, layout.size)
@@ -97,6 +95,20 @@ class Keyed(Lookup):
             return self.lookup(cx, key)
 
         return choose(cx, Condition("eq", address, cx.build.const(0)), "absent", absent, lambda: address)
+
+    @method
+    def for_each(self, cx: Context, body: Any, state: Any = None) -> Any:
+        """Call `body(key, value, state)` for each element, until it returns 1 (Linux 5.13); gives the state.
+
+        `body` is a @subprogram; a record among the values is the one in the map.
+        """
+        parts = {
+            "key": (self.key, lambda inner: Memory(inner.build.arguments[1])),
+            "value": (self.value, lambda inner: Memory(inner.build.arguments[2])),
+        }
+        with call_back(cx, self, body, state, parts, registers=4) as (function, at):
+            cx.build.call("for_each_map_elem", self.op(cx), function, at, cx.build.const(0))
+        return state
 
     @method
     def add(self, cx: Context, key: Any, count: Any = 1) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pybpf.dsl.maps.keyed import Keyed
+from pybpf.dsl.method import method
 from pybpf.errors import LoweringError
 from pybpf.spec import Int, Struct
 from pybpf.uapi import bpf
+
+if TYPE_CHECKING:
+    from pybpf.dsl.context import Context
 
 __all__ = ["LpmTrie"]
 
@@ -29,3 +33,8 @@ class LpmTrie(Keyed):
                 f"the key of {name} is {self.key.name}: a trie's key is a Record of a u32, the length of the"
                 " prefix in bits, and the data"
             )
+
+    @method
+    def for_each(self, cx: Context, body: Any, state: Any = None) -> Any:
+        """The kernel has this for hash tables and arrays."""
+        raise self.only(cx, "is a trie", "the kernel goes through hash tables and arrays only")

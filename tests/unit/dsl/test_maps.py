@@ -38,6 +38,30 @@ class Route(Record):
     bits: u32
     address: Array[u8, 4]
 
+class Sum(Record):
+    keys: u64
+    values: u64
+
+@subprogram
+def visit(key: u64, value: u64, sum: Sum) -> u64:
+    if key == 99:
+        return 1
+    sum.keys += key
+    sum.values += value
+    return 0
+
+@subprogram
+def double(key: u32, stat: Stat) -> u64:
+    stat.hits *= 2
+    stat.last = key
+    return 0
+
+@subprogram
+def count(index: u32, value: u32, sum: Sum) -> u64:
+    sum.keys += index
+    sum.values += value
+    return 0
+
 stats = HashMap("stats", u32, Stat, max_entries=4)
 local = PerCpuHashMap("local", u64, u64, max_entries=4)
 recent = LruHashMap("recent", u64, u64, max_entries=2)
@@ -306,6 +330,27 @@ CASES = {
         """,
         [(0, 4)],
         {1: 4, 2: 4, 3: 1},
+    ),
+    "for each": (
+        """
+        recent[1] = a
+        recent[2] = b
+        sum = recent.for_each(visit, Sum(keys=100))
+        counts[1] = sum.keys
+        counts[2] = sum.values
+        rows[1].hits = 4
+        rows.for_each(double)
+        counts[3] = rows[1].hits + rows[2].last
+        stats[7] = Stat(hits=a)
+        stats.for_each(double)
+        stat = stats[7]
+        if stat:
+            counts[4] = stat.hits + stat.last
+        slots[3] = 9
+        counts[5] = slots.for_each(count, Sum()).values + slots.for_each(count, Sum()).keys
+        """,
+        [(10, 20)],
+        {1: 103, 2: 30, 3: 10, 4: 27, 5: 37},
     ),
     "histograms": (
         """

@@ -51,6 +51,16 @@ class Flags(Record):
 class Longer(Point):
     z: i64
 
+@subprogram
+def move(point: Point, by: u64) -> u64:
+    point.x += i32(by)
+    return 0
+
+@subprogram
+def step(i: u64, point: Point) -> u64:
+    point.y += 1
+    return 0
+
 lines = HashMap("lines", u32, Line, max_entries=4)
 peers = HashMap("peers", u32, Peer, max_entries=4)
 by_line = HashMap("by_line", Line, u64, max_entries=4)
@@ -109,6 +119,21 @@ CASES = {
         "p = Longer(x=1, y=2, z=i64(a))\ncounts[1] = u64(p.x + p.y + p.z)",
         [(7, 0)],
         {1: 10},
+    ),
+    "a record that functions change": (
+        """
+        p = Point(1, 2)
+        move(p, a)
+        loop(b, step, p)
+        counts[1] = u64(p.x)
+        counts[2] = u64(p.y)
+        line = Line()
+        line.end.x = 5
+        move(line.end, 1)
+        counts[3] = u64(line.end.x)
+        """,
+        [(40, 7)],
+        {1: 41, 2: 9, 3: 6},
     ),
     "a union": (
         """
