@@ -243,7 +243,8 @@ def which(tool: str) -> str | None:
 
 
 def _order(release: str) -> list[int]:
-    return [int(number) for number in re.findall(r"[0-9]+", release)]
+    version = release.rpartition("-")[0]  # amd64 has a number, too
+    return [int(number) for number in re.findall(r"[0-9]+", version)]
 
 
 def _is_called(release: str, name: str) -> bool:
