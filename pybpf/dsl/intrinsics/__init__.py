@@ -22,6 +22,7 @@ _HOMES = {
         "current": "current",
         "kfunc": "kernel_function",
         "locks": "bpf_spin_lock bpf_timer",
+        "map_types": "RawMap",
         "path": "full_path",
         "per_cpu": "per_cpu",
         "printk": "printk",

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Callable
 from pybpf.codegen.ir import Op
 from pybpf.dsl.intrinsics.context import context
 from pybpf.dsl.intrinsics.facts import check_lock
+from pybpf.dsl.intrinsics.map_types import check_map
 from pybpf.dsl.intrinsics.memory import constant, memory
 from pybpf.dsl.intrinsics.prototype import Parameter, struct_of
-from pybpf.dsl.kernel import KernelMemory, KernelPointer
-from pybpf.dsl.maps import Events, Map
+from pybpf.dsl.kernel import CONTEXT, DIRECT, KernelMemory, KernelPointer
+from pybpf.dsl.maps import Map
 from pybpf.dsl.places import RecordPlace, place_of
 from pybpf.dsl.records import RecordValue
 from pybpf.dsl.subprograms import Subprogram
@@ -23,7 +24,7 @@ from pybpf.uapi import bpf
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["Call"]
+__all__ = ["Call", "check_supported"]
 
 # Memory that a helper only reads, though its prototype doesn't say const.
 _READ_ONLY = frozenset(["data", "tuple", "addr", "iph", "th", "from", "hdr", "param", "attr", "optval"])
@@ -52,23 +53,30 @@ _SIZE_MAY_BE_0 = frozenset(
 )
 
 
-# Which types of map a helper works on, where it isn't any.
-_MAP_TYPES = {
-    "tail_call": (bpf.BPF_MAP_TYPE_PROG_ARRAY,),
-    "get_stackid": (bpf.BPF_MAP_TYPE_STACK_TRACE,),
-    "map_push_elem": (bpf.BPF_MAP_TYPE_QUEUE, bpf.BPF_MAP_TYPE_STACK, bpf.BPF_MAP_TYPE_BLOOM_FILTER),
-    "map_pop_elem": (bpf.BPF_MAP_TYPE_QUEUE, bpf.BPF_MAP_TYPE_STACK),
-    "map_peek_elem": (bpf.BPF_MAP_TYPE_QUEUE, bpf.BPF_MAP_TYPE_STACK, bpf.BPF_MAP_TYPE_BLOOM_FILTER),
-    "current_task_under_cgroup": (bpf.BPF_MAP_TYPE_CGROUP_ARRAY,),
-    "task_storage_get": (bpf.BPF_MAP_TYPE_TASK_STORAGE,),
-    "task_storage_delete": (bpf.BPF_MAP_TYPE_TASK_STORAGE,),
-    "inode_storage_get": (bpf.BPF_MAP_TYPE_INODE_STORAGE,),
-    "inode_storage_delete": (bpf.BPF_MAP_TYPE_INODE_STORAGE,),
-    "cgrp_storage_get": (bpf.BPF_MAP_TYPE_CGRP_STORAGE,),
-    "cgrp_storage_delete": (bpf.BPF_MAP_TYPE_CGRP_STORAGE,),
-    "user_ringbuf_drain": (bpf.BPF_MAP_TYPE_USER_RINGBUF,),
+# What a probe has no values for yet, or has a better way to do.
+_UNSUPPORTED = {
+    "dynptr": "dynptrs are not supported: read and write records, and events of their true length",
+    "kptr_xchg": "pointers to kernel objects can't be kept in maps: look them up again where they are needed",
+    "per_cpu_ptr": 'the address of a per-CPU variable comes from per_cpu("name", cpu)',
+    "snprintf": "a probe has no read-only text for a format: send the values, and format them in user space",
+    "strncmp": "a probe has no read-only text to compare with: texts are compared by ==, or by startswith",
+    "this_cpu_ptr": 'the address of a per-CPU variable comes from per_cpu("name")',
 }
-_PERF = ("perf_event_output", "perf_event_read", "perf_event_read_value", "skb_output", "xdp_output")
+
+
+def check_supported(cx: Context, helper: str) -> None:
+    """Raise LoweringError for a helper that can't be given what it takes."""
+    for name, cure in _UNSUPPORTED.items():
+        if name == helper or (name == "dynptr" and name in helper):
+            raise cx.error(f"{helper} can't be called: {cure}")
+
+
+_SOCKETS = frozenset(
+    [
+        *("bpf_sock", "bpf_tcp_sock", "mptcp_sock", "sock", "sock_common", "tcp6_sock", "tcp_request_sock"),
+        *("tcp_sock", "tcp_timewait_sock", "udp6_sock", "unix_sock"),
+    ]
+)
 
 
 class Call:
@@ -140,32 +148,9 @@ def _text(call: Call, parameter: Parameter, value: Any) -> Op:
 def _map(call: Call, parameter: Parameter, value: Any) -> Op:
     if not isinstance(value, Map):
         raise call.error(parameter, "a map", value)
-    if isinstance(value, Events):
-        _check_buffer(call, parameter, value)
-    wanted = _MAP_TYPES.get(call.helper)
-    if wanted is not None and getattr(value, "type", None) not in wanted:
-        kinds = " or ".join(_type_name(number) for number in wanted)
-        raise call.error(parameter, f"a map of type {kinds}", value)
+    check_map(call.cx, call.helper, parameter.name, value)
     call.map = value
     return value.op(call.cx)
-
-
-def _check_buffer(call: Call, parameter: Parameter, value: Events) -> None:
-    """Events are a ring buffer on one kernel, and a perf buffer on another."""
-    ring, wants_ring = call.cx.buffer == "ringbuf", call.helper.startswith("ringbuf")
-    if ring == wants_ring or not (wants_ring or call.helper in _PERF):
-        return
-    have = f"{describe(value)}, which is a {'ring' if ring else 'perf'} buffer here"
-    raise call.cx.error(
-        f"{parameter.name} of {call.helper} takes a {'perf' if ring else 'ring'} buffer, not {have}:"
-        f" {value.name}.submit(event) sends to either"
-    )
-
-
-def _type_name(number: int) -> str:
-    prefix = "BPF_MAP_TYPE_"
-    names = (name for name, value in vars(bpf).items() if value == number and name.startswith(prefix))
-    return next(names)[len(prefix) :]
 
 
 def _key(call: Call, parameter: Parameter, value: Any) -> Op:
@@ -173,6 +158,8 @@ def _key(call: Call, parameter: Parameter, value: Any) -> Op:
 
 
 def _value(call: Call, parameter: Parameter, value: Any) -> Op:
+    if call.helper in ("map_pop_elem", "map_peek_elem") and call.map.type != bpf.BPF_MAP_TYPE_BLOOM_FILTER:
+        return _memory(call, parameter, value)
     return _part_of_map(call, "value", value)
 
 
@@ -227,8 +214,7 @@ def _trusted(call: Call, parameter: Parameter, value: Any) -> Op:
 
 def _own(call: Call, parameter: Parameter, value: Any) -> Op:
     wanted = struct_of(parameter.type)
-    if wanted != "bpf_dynptr":
-        check_lock(call.cx, wanted)
+    check_lock(call.cx, wanted)
     if isinstance(value, RecordPlace) and value.layout.name == wanted:
         return value.place.address(call.cx)
     raise call.error(parameter, f"a {wanted} in the value of a map", value)
@@ -253,10 +239,21 @@ def _state(call: Call, parameter: Parameter, value: Any) -> Op:
     return lies.address
 
 
+def _socket(call: Call, parameter: Parameter, value: Any) -> Op:
+    """A socket that the verifier follows: what a helper gave, or a member of the context."""
+    followed = isinstance(value, KernelPointer) and value.access in (DIRECT, CONTEXT)
+    if not followed or value.target.resolve().name not in _SOCKETS:
+        raise call.error(parameter, "a socket that a helper or the context gave", value)
+    if value.nullable:
+        raise call.error(parameter, "a socket", value, "check it first, as in `if not ...: return`")
+    assert isinstance(value, KernelPointer)
+    return value.op
+
+
 def _pointer(call: Call, parameter: Parameter, value: Any) -> Op:
     if value is None:
         return call.cx.build.const(0)
-    if value is context:
+    if value is context and call.helper == "get_socket_cookie":
         return call.cx.context
     if isinstance(value, (KernelPointer, KernelMemory)):
         return value.address(call.cx)
@@ -282,4 +279,5 @@ _KINDS: dict[str, Callable[[Call, Parameter, Any], Op]] = {
     "callback": _callback,
     "state": _state,
     "pointer": _pointer,
+    "socket": _socket,
 }

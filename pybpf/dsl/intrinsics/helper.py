@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pybpf.codegen.ir import Op
-from pybpf.dsl.intrinsics.arguments import Call
+from pybpf.dsl.intrinsics.arguments import Call, check_supported
 from pybpf.dsl.intrinsics.facts import callers, check_caller, since
 from pybpf.dsl.intrinsics.intrinsic import bind
 from pybpf.dsl.intrinsics.prototype import INTEGERS, Prototype, prototype
@@ -44,7 +44,7 @@ _ELEMENTS = {
     "bpf_cgrp_storage_get": True,
 }
 # Other pointers are None when there is no such object; these never are.
-_NEVER_NULL = frozenset(["bpf_get_current_task_btf", "bpf_this_cpu_ptr"])
+_NEVER_NULL = frozenset(["bpf_get_current_task_btf"])
 
 
 class Helper(Value):
@@ -92,6 +92,7 @@ class Helper(Value):
     def call(self, cx: Context, args: Sequence[Any], keywords: dict[str, Any]) -> Any:
         known = self.prototype
         check_caller(cx, known)
+        check_supported(cx, self.name)
         names = [each.name for each in known.given()]
         sizes = [each.name for each in known.sizes()]
         if len(args) > len(names) and len(args) in (len(known.parameters), len(names) + len(sizes)):
@@ -105,7 +106,7 @@ class Helper(Value):
         if known.name in _ELEMENTS and not isinstance(call.map.value, Struct):
             raise cx.error(f"{self.name} needs a map of records; {call.map.name} is none")
         helper = cx.helper(self.name, _BEFORE[known.name]) if known.name in _BEFORE else self.name
-        return self._result(call, given, cx.build.call(helper, *operands))
+        return self._result(call, cx.build.call(helper, *operands))
 
     def _operands(self, call: Call, given: dict[str, Any]) -> list[Op]:
         operands: list[Op] = []
@@ -118,7 +119,7 @@ class Helper(Value):
                 operands.append(call.operand(parameter, given[parameter.name]))
         return operands
 
-    def _result(self, call: Call, given: dict[str, Any], result: Op) -> Any:
+    def _result(self, call: Call, result: Op) -> Any:
         """The result as the author's: a number, a pointer, or the element of a map."""
         cx, known = call.cx, self.prototype
         if known.name in _POINTERS:
@@ -130,8 +131,5 @@ class Helper(Value):
         if known.name in _ELEMENTS:
             element = RecordPlace(call.map.value, Memory(result))
             return Maybe(element, result) if _ELEMENTS[known.name] else element
-        declaration = known.result
-        if known.name in ("bpf_per_cpu_ptr", "bpf_this_cpu_ptr"):
-            declaration = given["percpu_ptr"].type.declaration
         nullable = known.name not in _NEVER_NULL
-        return KernelPointer(result, cx.type_of(declaration), DIRECT, trusted=True, nullable=nullable)
+        return KernelPointer(result, cx.type_of(known.result), DIRECT, trusted=True, nullable=nullable)

@@ -66,7 +66,7 @@ class Parameter(NamedTuple):
 
     Kinds: `number`, `size` (of the memory before it), `memory`, `text` (known at build time), `map`, `key`
     and `value` (of the map), `context`, `kernel` and `user` (addresses to read from), `trusted` (a kernel
-    object that the verifier follows), `own` (a lock, timer or dynptr), `callback`, `state` (a callback's),
+    object that the verifier follows), `socket`, `own` (a lock or timer), `callback`, `state` (a callback's),
     `more` (`...`), and `pointer` (any).
     """
 
@@ -138,6 +138,8 @@ def _pointer(helper: str, type: str, name: str, before: list[Parameter]) -> str:
         return "own"
     if pointee in _TRUSTED:
         return "trusted"
+    if name in ("sk", "sock") and helper != "bpf_get_socket_cookie":
+        return "socket"
     if name == "key" and before and before[-1].kind == "map":
         return "key"
     if name == "value" and any(each.kind == "map" for each in before):

@@ -34,8 +34,8 @@ ERRORS = {
     'map_delete_elem(counts, "x")': "the key of counts is a u64, and 'x' is no number",
     "map_update_elem(counts, 1, 2, -1)": "-1 does not fit flags of map_update_elem, a u64",
     "perf_event_output(events, 0, Start())": (
-        "map of perf_event_output takes a perf buffer, not the map events, which is a ring buffer"
-        " here: events.submit(event) sends to either"
+        "map of perf_event_output takes a map of type PERF_EVENT_ARRAY, not the map events, which is a"
+        " ring buffer here: events.submit(event) sends to either"
     ),
     "ringbuf_output(events, Start(), p)": "flags of ringbuf_output takes a number, not a struct file *",
     "ringbuf_output(events, 7, 0)": "data of ringbuf_output takes a record or a text, not 7",
@@ -87,6 +87,31 @@ ERRORS = {
         "map of task_storage_get takes a map of type TASK_STORAGE, not the map counts"
     ),
     "spin_lock(e)": ("a kprobe can't use a map with a bpf_spin_lock: it may interrupt who holds or runs it"),
+    "get_stackid(events, 0)": (
+        "map of get_stackid takes a map of type STACK_TRACE, not the map events, which is a ring buffer here"
+    ),
+    "map_peek_elem(counts, 1)": (
+        "map of map_peek_elem takes a map of type QUEUE or STACK or BLOOM_FILTER, not the map counts"
+    ),
+    "sk_storage_get(counts, p, None, 0)": (
+        "a kprobe can't call sk_storage_get: only programs of type sched_cls, sched_act, cgroup_skb,"
+        " cgroup_sock, sock_ops and 9 more can"
+    ),
+    "dynptr_data(e, 0, 8)": (
+        "dynptr_data can't be called: dynptrs are not supported: read and write records, and events of their"
+        " true length"
+    ),
+    "kptr_xchg(e, p)": (
+        "kptr_xchg can't be called: pointers to kernel objects can't be kept in maps: look them up again"
+        " where they are needed"
+    ),
+    "this_cpu_ptr(p)": (
+        'this_cpu_ptr can\'t be called: the address of a per-CPU variable comes from per_cpu("name")'
+    ),
+    'strncmp(e.comm, "x")': (
+        "strncmp can't be called: a probe has no read-only text to compare with: texts are compared by ==,"
+        " or by startswith"
+    ),
     "for_each_map_elem(counts, 5, None, 0)": "callback_fn of for_each_map_elem takes a @subprogram, not 5",
     "for_each_map_elem(counts, int, None, 0)": (
         "callback_fn of for_each_map_elem takes a @subprogram, not <class 'int'>"
