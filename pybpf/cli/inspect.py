@@ -7,8 +7,11 @@ import sys
 from collections.abc import Callable, Sequence
 
 from pybpf.cli.arguments import Parser, add_btf, choice, use_btf
-from pybpf.cli.program import add_program, program_of, values_of
+from pybpf.cli.program import add_program, passes, program_of, values_of
+from pybpf.codegen import STAGES, Options
+from pybpf.codegen.ir import Function
 from pybpf.dsl import lower
+from pybpf.errors import UsageError, near
 from pybpf.inspect.flowchart import flowchart
 from pybpf.inspect.listing import listing
 from pybpf.inspect.sequence import sequence
@@ -28,7 +31,7 @@ _VIEWS: dict[str, Callable[[ObjectSpec], str]] = {
 
 def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     """What to show, of which form of the program."""
-    views = [*_VIEWS, "all"]
+    views = [*_VIEWS, "all", "ir"]
     parser.add_argument(
         "--show",
         metavar="WHAT",
@@ -47,6 +50,11 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     parser.add_argument(
         "--buffer", metavar="KIND", type=choice("ringbuf", "perf"), help="how events are sent: ringbuf, perf"
     )
+    parser.add_argument(
+        "--stage",
+        metavar="NAME",
+        help=f"with --show ir: only what the program is after this stage: {', '.join(STAGES)}",
+    )
     add_btf(parser)
     add_program(parser, words)
 
@@ -55,13 +63,39 @@ def run(args: argparse.Namespace) -> int:
     """Print the views that are asked for."""
     program = program_of(args)
     use_btf(args)
-    spec = lower(program.declarations, values_of(program, args), _target(args.target), buffer=args.buffer)
-    if args.show == "all":
+    stages = _Stages(args.show, args.stage)
+    options = Options(passes(), stages.watch if args.show == "ir" else None)
+    values, target = values_of(program, args), _target(args.target)
+    spec = lower(program.declarations, values, target, buffer=args.buffer, options=options)
+    if args.show == "ir":
+        sys.stdout.write("\n".join(stages.shown))
+    elif args.show == "all":
         parts = [f"{name}\n{'-' * len(name)}\n{view(spec)}" for name, view in _VIEWS.items()]
         sys.stdout.write("\n".join(parts))
     else:
         sys.stdout.write(_VIEWS[args.show](spec))
     return 0
+
+
+class _Stages:
+    """What programs are after each stage of the optimiser, or after the one that is asked for."""
+
+    def __init__(self, view: str, stage: str | None) -> None:
+        if stage is not None and view != "ir":
+            raise UsageError("--stage goes with --show ir")
+        if stage is not None and stage not in STAGES:
+            raise UsageError(f"no stage {stage!r}{near(stage, STAGES)}: there are {', '.join(STAGES)}")
+        self.stage = stage
+        self.shown: list[str] = []
+        self._before = ""
+
+    def watch(self, name: str, function: Function) -> None:
+        text = str(function)
+        if self.stage is None and text == self._before:
+            self.shown.append(f"; after {name}: no change\n")
+        elif self.stage in (None, name):
+            self.shown.append(f"; after {name}\n{text}\n")
+        self._before = text
 
 
 def _target(name: str) -> Target:

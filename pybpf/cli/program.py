@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import Any
 
 from pybpf.cli.arguments import Parser
+from pybpf.codegen import parse_passes
 from pybpf.dsl import Choice, Param
 from pybpf.errors import ProgramNotFound, UsageError
 from pybpf.gadget.programs import Program, load
 
-__all__ = ["add_program", "program_of", "values_of"]
+__all__ = ["add_program", "passes", "program_of", "values_of"]
 
 _PREFIX = "parameter "
+_PASSES = "PYBPF_PASSES"
 
 
 def add_program(parser: Parser, words: Sequence[str]) -> None:
@@ -80,3 +83,14 @@ def values_of(program: Program, args: argparse.Namespace) -> dict[str, Any]:
     """The values of those parameters that the command line sets, by name."""
     given = ((param, getattr(args, _PREFIX + param.name)) for param in program.declarations.params)
     return {param.name: param.parse(text) for param, text in given if text is not None}
+
+
+def passes() -> frozenset[str]:
+    """The optional passes of the optimiser to run: all, or those that the variable PYBPF_PASSES names.
+
+    It holds `all`, `none`, some (`thread,dce`), or `-simplify` for all but that. Raises UsageError.
+    """
+    try:
+        return parse_passes(os.environ.get(_PASSES, ""))
+    except UsageError as error:
+        raise UsageError(f"{_PASSES}: {error}") from None

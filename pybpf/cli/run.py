@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from pybpf.cli.arguments import Parser, add_btf, choice, count, seconds, use_btf
-from pybpf.cli.program import add_program, program_of, values_of
+from pybpf.cli.program import add_program, passes, program_of, values_of
 from pybpf.cli.signals import Signals
 from pybpf.gadget.clock import Clock
 from pybpf.gadget.columns import Table
@@ -49,9 +49,10 @@ def run(args: argparse.Namespace) -> int:
     program = program_of(args)
     values = values_of(program, args)
     use_btf(args)
+    given = {"buffer": args.buffer, "strict": args.strict, "passes": passes()}
     with Signals() as signals:
         try:
-            with Session(program, values, buffer=args.buffer, strict=args.strict, warn=_warn) as session:
+            with Session(program, values, warn=_warn, **given) as session:
                 _show(program, session, signals, args)
         except KeyboardInterrupt:
             return signals.status

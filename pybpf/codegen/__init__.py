@@ -5,6 +5,6 @@ The passes, in their order: `thread` (jumps), `blocks`, `ssa`, `simplify`, `stre
 """
 
 from pybpf.codegen.builder import Builder
-from pybpf.codegen.pipeline import OPTIONAL, Options, compile_function, parse_passes
+from pybpf.codegen.pipeline import OPTIONAL, STAGES, Options, compile_function, parse_passes
 
-__all__ = ["OPTIONAL", "Builder", "Options", "compile_function", "parse_passes"]
+__all__ = ["OPTIONAL", "STAGES", "Builder", "Options", "compile_function", "parse_passes"]

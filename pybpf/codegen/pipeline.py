@@ -23,7 +23,7 @@ from pybpf.codegen.thread import thread_jumps
 from pybpf.errors import UsageError, near
 from pybpf.spec import Target
 
-__all__ = ["OPTIONAL", "Options", "compile_function", "parse_passes"]
+__all__ = ["OPTIONAL", "STAGES", "Options", "compile_function", "parse_passes"]
 
 
 class _Pass(NamedTuple):
@@ -57,6 +57,8 @@ _PASSES = (
     _Pass("select", lambda function, _: legalise(function)),
 )
 OPTIONAL = tuple(dict.fromkeys(each.name for each in _PASSES if each.optional))
+# What `Options.watch` is called with, in this order; a pass may run more than once.
+STAGES = tuple(dict.fromkeys(["lowered", *(each.name for each in _PASSES), "registers"]))
 
 
 class Options(NamedTuple):

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from pybpf import events, features
+from pybpf.codegen import OPTIONAL, Options
 from pybpf.dsl import lower
 from pybpf.gadget.attach import Attachments
 from pybpf.gadget.filters import mntns_filter_map
@@ -20,9 +21,18 @@ from pybpf.spec import ObjectSpec, Struct
 __all__ = ["Session", "host_spec"]
 
 
-def host_spec(program: Program, values: Mapping[str, Any], buffer: str | None = None) -> ObjectSpec:
-    """The program lowered for this host; `values` of parameters by name, `buffer` as `lower` has it."""
-    return lower(program.declarations, values, features.host_target(), buffer=buffer)
+def host_spec(
+    program: Program,
+    values: Mapping[str, Any],
+    buffer: str | None = None,
+    passes: frozenset[str] = frozenset(OPTIONAL),
+) -> ObjectSpec:
+    """The program lowered for this host; `values` of parameters by name, `buffer` as `lower` has it.
+
+    `passes` are those of the optimiser's that are optional.
+    """
+    target = features.host_target()
+    return lower(program.declarations, values, target, buffer=buffer, options=Options(passes))
 
 
 class Session:
@@ -40,13 +50,14 @@ class Session:
         *,
         buffer: str | None = None,
         strict: bool = False,
+        passes: frozenset[str] = frozenset(OPTIONAL),
         warn: Callable[[str], None] = lambda text: None,
     ) -> None:
         declared = program.declarations.events
         assert declared is not None
         self.layout: Struct = declared.layout
         self.shown = 0
-        spec = host_spec(program, values, buffer)
+        spec = host_spec(program, values, buffer, passes)
         # Before anything is loaded, which takes the most time.
         self._attachments = Attachments(spec, strict=strict, warn=warn)
         with contextlib.ExitStack() as owned:
