@@ -186,6 +186,15 @@ VALUES = {
         """,
         1,
     ),
+    "a list": (
+        """
+        for child in list_entries(current.task.real_parent.children, "struct task_struct", "sibling", 100):
+            if child.pid == current.tid:
+                counts[1] = u64(child.tgid)
+                break
+        """,
+        os.getpid,
+    ),
     "an element by its helper": (
         """
         starts[Key(tid=1)] = Start(ts=4)

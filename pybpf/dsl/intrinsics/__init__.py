@@ -21,6 +21,7 @@ _HOMES = {
         "context": "context",
         "current": "current",
         "kfunc": "kernel_function",
+        "lists": "list_entries",
         "locks": "bpf_spin_lock bpf_timer",
         "map_types": "RawMap",
         "path": "full_path",

@@ -6,10 +6,12 @@ import ast
 from collections.abc import Iterable
 from typing import Any
 
+from pybpf.dsl.intrinsics.lists import Elements
 from pybpf.dsl.lower.builtins import MOST_ROUNDS
 from pybpf.dsl.lower.conditions import Conditions
 from pybpf.dsl.lower.operators import arithmetic
 from pybpf.dsl.lower.scope import Path, assigned_names, static
+from pybpf.dsl.lower.walks import walk
 from pybpf.dsl.values import Range, Scalar, Unrolled, Value, describe
 from pybpf.spec import Int
 
@@ -44,14 +46,16 @@ class Loops(Conditions):
                 self.refine(node.test, True)
                 self.statements(node.body)
 
-        self._loop(node, rounds)
+        self.repeat(node, rounds)
 
     def _for_statement(self, node: ast.For) -> None:
         elements = self.value(node.iter)
         self.cx.at(node.iter)
         if isinstance(elements, Unrolled):
             return self._unrolled(node, elements.elements)
-        if isinstance(elements, Range):
+        if isinstance(elements, Elements):
+            walk(self, node, elements)
+        elif isinstance(elements, Range):
             self._counted(node, elements)
         elif isinstance(elements, range) and elements[_FEW_ROUNDS:]:
             if elements[MOST_ROUNDS:]:
@@ -116,7 +120,7 @@ class Loops(Conditions):
             now = self.scope.read(counter)
             self.scope.assign(counter, arithmetic(self.cx, ast.Add(), now, rounds.step))
 
-        self._loop(node, turn, step, {counter})
+        self.repeat(node, turn, step, {counter})
         self.scope.names.pop(counter, None)
         self.scope.names.pop(f"{counter}'s end", None)
 
@@ -124,7 +128,7 @@ class Loops(Conditions):
         """An end of a range as the counter's type; the kernel's fit, since they have a bound."""
         return Scalar(self.cx.build.const(end) if static(end) else end.op, layout)
 
-    def _loop(self, node: Any, rounds: Any, step: Any = None, counters: Iterable[str] = ()) -> None:
+    def repeat(self, node: Any, rounds: Any, step: Any = None, counters: Iterable[str] = ()) -> None:
         """A loop in the kernel. What its body sets has one type all the way round.
 
         A variable that is a constant before the loop takes the type that the body gives it: when that
