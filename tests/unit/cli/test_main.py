@@ -78,7 +78,7 @@ WRONG = {
         f"argument --buffer: 'ring' is not one of ringbuf, perf (did you mean 'ringbuf'?) {RUN_HELP}"
     ),
     "inspect trace_fsslower --show flow": (
-        "argument --show: 'flow' is not one of programs, maps, flowchart, sequence, listing, all"
+        "argument --show: 'flow' is not one of programs, maps, flowchart, sequence, listing, all, ir"
         f" (did you mean 'flowchart'?) {INSPECT_HELP}"
     ),
 }
