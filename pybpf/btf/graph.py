@@ -165,7 +165,7 @@ class Btf:
         raw = name.encode("utf-8", "surrogateescape")
         found = False
         for offset in self._string_offsets(raw, whole=True):
-            for id in self._ids_of(offset, mask):
+            for id in self._holding((offset,), 0, mask):
                 found = True
                 yield self.by_id(id)
         tails = () if found else frozenset(self._string_offsets(raw, whole=False))
@@ -173,18 +173,24 @@ class Btf:
             for id in self._ids_of_any(tails, mask):
                 yield self.by_id(id)
 
-    def _ids_of(self, offset: int, mask: int) -> Iterator[int]:
-        # Search the bytes for the word; a hit is a type when a record starts there and its kind fits.
+    def _holding(self, words: Sequence[int], place: int, mask: int) -> Iterator[int]:
+        # The ids of the records in which these words stand at `place`. The bytes are searched for them; a hit
+        # is a type when a record starts there and its kind is in `mask`.
         start, end = self._span
-        word = offset.to_bytes(4, sys.byteorder)
-        at = self._types.find(word, start, end)
+        raw = b"".join(word.to_bytes(4, sys.byteorder) for word in words)
+        at = self._types.find(raw, start, end)
         while at >= 0:
             index, rest = divmod(at - start, 4)
-            if rest == 0 and index + 1 < len(self.words) and mask >> (self.words[index + 1] >> 24 & 0x7F) & 1:
-                id = self._id_at(index)
+            first = index - place
+            if (
+                rest == 0
+                and 0 <= first < len(self.words) - 1
+                and mask >> (self.words[first + 1] >> 24 & 0x7F) & 1
+            ):
+                id = self._id_at(first)
                 if id:
                     yield id
-            at = self._types.find(word, at + 1, end)
+            at = self._types.find(raw, at + 1, end)
 
     def _ids_of_any(self, offsets: frozenset[int], mask: int) -> Iterator[int]:
         len(self)
@@ -252,18 +258,10 @@ class Btf:
             self._by_key[key] = found
         return found
 
-    def _find_record(self, record: tuple[int, ...]) -> int:
+    def _find_record(self, record: tuple[int, int, int]) -> int:
         # The id of the type that is just these words, -1 when there is none.
-        start, end = self._span
-        raw = b"".join(word.to_bytes(4, sys.byteorder) for word in record)
-        at = self._types.find(raw, start, end)
-        while at >= 0:
-            index, rest = divmod(at - start, 4)
-            id = 0 if rest else self._id_at(index)
-            if id:
-                return id
-            at = self._types.find(raw, at + 1, end)
-        return self.base._find_record(record) if self.base is not None else -1
+        base = self.base._find_record(record) if self.base is not None else -1
+        return next(self._holding(record, 0, 1 << (record[1] >> 24)), base)
 
     def functions(self, name: str) -> Iterator[Type]:
         """The `func` types of that name, this BTF's before its base's."""
@@ -278,6 +276,13 @@ class Btf:
             raise TypeNotFound(f"{name}()", near_names(name, self._names(("func",))))
         self.asked(func)
         return func.target
+
+    def tags(self, type: Type) -> Iterator[Type]:
+        """The `decl_tag` types on a type of this BTF, its members (`component`) or parameters."""
+        info = KINDS.index("decl_tag") << 24
+        for word in (info, info | 1 << 31):
+            for id in self._holding((word, type.id), 1, _mask(("decl_tag",))):
+                yield self.by_id(id)
 
     def _near(self, key: str) -> list[str]:
         # Keys that may have been meant: the bare name with another keyword first, then names like it.

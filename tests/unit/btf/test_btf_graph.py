@@ -237,6 +237,12 @@ def test_declarations_fail(btf, text):
         btf.type(text)
 
 
+def test_tags(btf):
+    proto = btf.function("file_open")
+    assert [(tag.name, tag.component) for tag in btf.tags(proto)] == [("kfunc", -1), ("user", 2)]
+    assert list(btf.tags(btf["struct file"])) == []
+
+
 def test_made_up_pointer_leads_on(btf):
     found = btf.type("struct file **")
     assert found.target.target is btf["struct file"]

@@ -153,3 +153,8 @@ def test_which(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [line.split()[-1] for line in capsys.readouterr().out.splitlines()]
     assert rows[0] == "/sys/kernel/btf/vmlinux"
     assert len(rows) == 6
+
+
+def test_the_reference_serves_what_ships(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["btf", "check", "trace_fsslower", "--btf", "reference"]) == 0
+    assert capsys.readouterr().out == "reference: trace_fsslower: yes\n"
