@@ -21,6 +21,7 @@ COMMANDS = {
     "disasm": "show the instructions of a program, a file, or what is loaded in the kernel",
     "btf": "show the types of a kernel, and which of them programs need",
     "asm": "turn a text of instructions into bytes",
+    "new": "write a commented probe to begin with, and its test",
 }
 
 
