@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pybpf.codegen.ir import Local, Op
+from pybpf.codegen.ir import Op
 from pybpf.dsl.branching import choose
 from pybpf.dsl.index import element
 from pybpf.dsl.maps.array import ArrayMap, PerCpuArrayMap
@@ -104,20 +104,30 @@ class Log2Hist(_Hist):
         super().__init__(name, 65, key, max_entries)
 
     def slot(self, cx: Context, value: Any) -> Scalar:
-        """Halve the number's width again and again: what is left, and how far it was shifted."""
-        left, shifted = Local("left"), Local("shifted")
-        cx.build.set(left, self.number(cx, value))
-        cx.build.set(shifted, cx.build.const(0))
-        for shift in (32, 16, 8, 4, 2, 1):
-            high = cx.build.alu("rsh", cx.build.get(left), cx.build.const(shift))
-            upper, after = cx.build.new_block("upper"), cx.build.new_block("half")
-            cx.build.branch("ne", high, cx.build.const(0), upper, after)
-            cx.build.enter(upper)
-            cx.build.set(left, high)
-            cx.build.set(shifted, cx.build.alu("add", cx.build.get(shifted), cx.build.const(shift)))
-            cx.build.jump(after)
-            cx.build.enter(after)
-        return Scalar(cx.build.alu("add", cx.build.get(shifted), cx.build.get(left)), u32, 64)
+        most = value if isinstance(value, int) else getattr(value, "most", u64.maximum)
+        return Scalar(_bit_length(cx, self.number(cx, value), most), u32, most.bit_length())
+
+
+def _bit_length(cx: Context, x: Op, most: int) -> Op:
+    """How many bits a number takes, without a branch: it is halved again and again while it is too wide.
+
+    The top bit of `2^shift - 1 - x` says whether it has more than `shift` bits; at first, that of minus its
+    upper half.
+    """
+    build = cx.build
+    length = build.const(0)
+    for log in (5, 4, 3, 2, 1):
+        shift = 1 << log
+        if most >> shift:
+            wide = build.alu("rsh", x, build.const(32)) if log == 5 else x
+            rest = build.alu("sub", build.const(0 if log == 5 else (1 << shift) - 1), wide)
+            by = build.alu("lsh", build.alu("rsh", rest, build.const(63)), build.const(log))
+            x = build.alu("rsh", x, by)
+            length = build.alu("or", by, length)
+            most = (1 << shift) - 1
+    # What is left is 0 to 3: of 3, one too much.
+    three = build.alu("rsh", build.alu("mul", x, x), build.const(3))
+    return build.alu("add", build.alu("sub", x, three), length)
 
 
 class LinearHist(_Hist):

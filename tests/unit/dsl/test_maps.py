@@ -355,6 +355,9 @@ CASES = {
     "histograms": (
         """
         times.observe(a)
+        if a == 3:
+            times.observe(1000)
+            times.observe(u8(b))
         sizes[7].observe(a)
         sizes[8].observe(u32(b))
         delays.observe(a)
@@ -421,7 +424,8 @@ def test_histograms(machine):
     run(made, given)
     times = made.maps["times"].lookup(bytes(4))
     found = {slot: count for slot, count in enumerate(struct.unpack("<65Q", times)) if count}
-    assert found == {0: 1, 1: 1, 2: 2, 6: 1, 33: 1, 64: 1}
+    assert found == {0: 1, 1: 1, 2: 2, 6: 1, 8: 1, 10: 1, 33: 1, 64: 1}
+    del found[8], found[10]
     assert struct.unpack("<6Q", made.maps["delays"].lookup(bytes(4))) == (4, 0, 0, 0, 1, 2)
     rows = {
         struct.unpack("<II", key): int.from_bytes(value, "little")
@@ -430,3 +434,13 @@ def test_histograms(machine):
     assert {slot: count for (key, slot), count in rows.items() if key == 7} == found
     assert {slot: count for (key, slot), count in rows.items() if key == 8} == {1: 1, 2: 2, 6: 2, 8: 1, 9: 1}
     assert sum(made.maps["hits"][0]) == 7 + sum(b for _, b in given)
+
+
+def test_every_width_of_a_number(machine):
+    made = machine(source("times.observe(a)"))
+    numbers = {(1 << width) + more & (1 << 64) - 1 for width in range(65) for more in (-1, 0, 1)}
+    expected = [0] * 65
+    for number in numbers:
+        made.call("probe", number, 0)
+        expected[number.bit_length()] += 1
+    assert list(struct.unpack("<65Q", made.maps["times"].lookup(bytes(4)))) == expected
