@@ -8,10 +8,11 @@ from pybpf.features.feature import Feature, require
 from pybpf.features.helpers import ktime_get_boot_ns, probe_read_kernel, rdonly_cast
 from pybpf.features.host import host_target, vmlinux_btf
 from pybpf.features.instructions import isa_v4, jmp32, stack_index
-from pybpf.features.probes import kprobe, perf_link
+from pybpf.features.probes import fentry, kprobe, perf_link, uprobe
 
 __all__ = [
     "Feature",
+    "fentry",
     "host_target",
     "isa_v4",
     "jmp32",
@@ -23,5 +24,6 @@ __all__ = [
     "require",
     "ringbuf",
     "stack_index",
+    "uprobe",
     "vmlinux_btf",
 ]

@@ -30,16 +30,14 @@ def require(feature: Feature) -> None:
         raise UnsupportedFeature(feature.name, feature.since, feature.why)
 
 
-def trial(code: bytes) -> Fd:
-    """Load a small kprobe program; SyscallError when the verifier, or the kernel as such, won't have it."""
+def trial(code: bytes, **fields: int) -> Fd:
+    """Load a small program; SyscallError when the verifier, or the kernel as such, won't have it.
+
+    It is a kprobe, if `fields` of BPF_PROG_LOAD don't say otherwise.
+    """
+    fields = {"prog_type": bpf.BPF_PROG_TYPE_KPROBE, **fields}
     number = with_memlock(
-        lambda: command(
-            bpf.BPF_PROG_LOAD,
-            prog_type=bpf.BPF_PROG_TYPE_KPROBE,
-            insns=code,
-            insn_cnt=len(code) // 8,
-            license=b"GPL\0",
-        )
+        lambda: command(bpf.BPF_PROG_LOAD, insns=code, insn_cnt=len(code) // 8, license=b"GPL\0", **fields)
     )
     return Fd(number, "trial program")
 

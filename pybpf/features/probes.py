@@ -7,12 +7,12 @@ import functools
 
 from pybpf.asm import link, ops
 from pybpf.asm.ops import R0
-from pybpf.errors import SyscallError
+from pybpf.errors import BpfError, SyscallError
 from pybpf.features.feature import Feature, trial
 from pybpf.sys import Fd, command, perf, tracefs
 from pybpf.uapi import bpf
 
-__all__ = ["kprobe", "perf_link"]
+__all__ = ["fentry", "kprobe", "perf_link", "uprobe"]
 
 
 @functools.cache
@@ -24,6 +24,42 @@ def kprobe() -> Feature:
         return Feature("kprobes by perf_event_open", "4.17", "run a newer kernel")
     why = "it was built without CONFIG_KPROBE_EVENTS; run a kernel that has it, as distributions' do"
     return Feature("kprobes", "", why)
+
+
+@functools.cache
+def uprobe() -> Feature:
+    """The uprobe PMU of perf_event_open(2)."""
+    if perf.pmu_type("uprobe") is not None:
+        return Feature("uprobes by perf_event_open", "4.17")
+    if tracefs.exists("uprobe_events"):
+        return Feature("uprobes by perf_event_open", "4.17", "run a newer kernel")
+    why = "it was built without CONFIG_UPROBE_EVENTS; run a kernel that has it, as distributions' do"
+    return Feature("uprobes", "", why)
+
+
+@functools.cache
+def fentry() -> Feature:
+    """The kernel's trampolines, tried on a function that is there for that (net/bpf/test_run.c)."""
+    from pybpf import btf
+
+    name, since = "fentry and fexit", "5.5"
+    try:
+        function = next(btf.kernel().functions("bpf_fentry_test1"), None)
+    except BpfError as error:
+        return Feature(name, since, str(error))
+    if function is None:
+        return Feature(name, since, "it was built without CONFIG_BPF_JIT or CONFIG_NET")
+    try:
+        with trial(
+            link([ops.mov64(R0, 0), ops.exit_()]),
+            prog_type=bpf.BPF_PROG_TYPE_TRACING,
+            expected_attach_type=bpf.BPF_TRACE_FENTRY,
+            attach_btf_id=function.id,
+        ) as program:
+            Fd(command(bpf.BPF_RAW_TRACEPOINT_OPEN, prog_fd=program.fileno()), name).close()
+    except SyscallError as error:
+        return Feature(name, since, f"kprobes serve instead ({error})")
+    return Feature(name, since)
 
 
 @functools.cache

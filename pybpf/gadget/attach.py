@@ -7,50 +7,58 @@ from collections.abc import Callable
 
 from pybpf import features
 from pybpf.errors import LoadError
-from pybpf.link import Missing, attach, resolve
+from pybpf.link import KINDS, Missing, attach, resolve
 from pybpf.load import Loaded, Program
-from pybpf.spec import Function, ObjectSpec
+from pybpf.spec import Function, ObjectSpec, ProgramSpec
 
 __all__ = ["Attachments"]
+
+
+# A place, beside what such places are called: what the kinds of probes that go there share.
+_Place = tuple[str, Function]
+
+# They are attached before what goes to the same place. Were the entry first, an operation that ends before
+# its exit is attached would leave its start behind; an exit without its entry does nothing.
+_EXITS = ("kretprobe", "uretprobe", "fexit")
 
 
 class Attachments:
     """Attaches the programs of an object, and owns what is attached.
 
-    A function that is not there, or that can't be probed, is left out: a warning to `warn`, an error when
+    A place that is not there, or that can't be probed, is left out: a warning to `warn`, an error when
     `strict` or when nothing else is left (LoadError). A kernel without kprobes is UnsupportedFeature.
     """
 
     def __init__(self, spec: ObjectSpec, *, strict: bool, warn: Callable[[str], None]) -> None:
         if any(program.attach.kind in ("kprobe", "kretprobe") for program in spec.programs):
             features.require(features.kprobe())
-        functions = dict.fromkeys(each for program in spec.programs for each in program.attach.functions)
-        resolved = resolve(functions)
-        there = set(resolved.found)
-        # Of alternatives, the first that is there.
-        self._symbols = {
-            function: next(name for name in function.names if name in there)
-            for function in functions
-            if not there.isdisjoint(function.names)
-        }
+        self._symbols: dict[_Place, str] = {}
         self._strict = strict
         self._warn = warn
         self._owned = contextlib.ExitStack()
         self.attached: list[str] = []
-        self._leave_out(resolved.missing, bool(self._symbols))
+        missing: list[Missing] = []
+        for kind, functions in _by_kind(spec).items():
+            resolved = resolve(functions, kind)
+            there = set(resolved.found)
+            missing += resolved.missing
+            for function in functions:
+                # Of alternatives, the first that is there.
+                symbol = next((name for name in function.names if name in there), None)
+                if symbol is not None:
+                    self._symbols[KINDS[kind].places, function] = symbol
+        self._leave_out(missing, bool(self._symbols))
 
     def needed(self, spec: ObjectSpec) -> ObjectSpec:
         """The object without the programs that have nothing to be attached to."""
-        programs = (
-            each for each in spec.programs if not self._symbols.keys().isdisjoint(each.attach.functions)
-        )
+        programs = (each for each in spec.programs if not self._symbols.keys().isdisjoint(_places(each)))
         return spec._replace(programs=tuple(programs))
 
     def attach(self, loaded: Loaded) -> None:
         """Attach each program to its functions; `attached` names those where this went well."""
         missing = []
-        for function, programs in _operations(loaded).items():
-            symbol = self._symbols.get(function)
+        for place, programs in _operations(loaded).items():
+            symbol = self._symbols.get(place)
             if symbol is None:
                 continue
             try:
@@ -59,7 +67,7 @@ class Attachments:
                 missing.append(Missing(symbol, str(error)))
             else:
                 self.attached.append(symbol)
-        self._leave_out(tuple(missing), bool(self.attached))
+        self._leave_out(missing, bool(self.attached))
 
     def _attach(self, programs: list[Program], symbol: str) -> None:
         with contextlib.ExitStack() as pair:
@@ -67,7 +75,7 @@ class Attachments:
                 pair.enter_context(attach(program.spec.attach.kind, program.fileno(), symbol))
             self._owned.enter_context(pair.pop_all())
 
-    def _leave_out(self, missing: tuple[Missing, ...], others: bool) -> None:
+    def _leave_out(self, missing: list[Missing], others: bool) -> None:
         if missing and (self._strict or not others):
             raise LoadError(_summary(missing, others), missing[0].name)
         for name, why in missing:
@@ -78,24 +86,35 @@ class Attachments:
         self._owned.close()
 
 
-def _operations(loaded: Loaded) -> dict[Function, list[Program]]:
-    """The programs that go to each function, exits first: an exit without its entry does nothing.
+def _places(program: ProgramSpec) -> list[_Place]:
+    return [(KINDS[program.attach.kind].places, function) for function in program.attach.functions]
 
-    Were the entry first, an operation that ends before its exit is attached would leave its start behind.
-    """
-    operations: dict[Function, list[Program]] = {}
+
+def _by_kind(spec: ObjectSpec) -> dict[str, list[Function]]:
+    """The places to look up at once, by the first kind that goes to such places."""
+    kinds: dict[str, str] = {}
+    found: dict[str, dict[Function, None]] = {}
+    for program in spec.programs:
+        kind = kinds.setdefault(KINDS[program.attach.kind].places, program.attach.kind)
+        found.setdefault(kind, {}).update(dict.fromkeys(program.attach.functions))
+    return {kind: list(functions) for kind, functions in found.items()}
+
+
+def _operations(loaded: Loaded) -> dict[_Place, list[Program]]:
+    """The programs that go to each place, exits first."""
+    operations: dict[_Place, list[Program]] = {}
     for program in loaded.programs.values():
-        for function in program.spec.attach.functions:
-            operations.setdefault(function, []).append(program)
+        for place in _places(program.spec):
+            operations.setdefault(place, []).append(program)
     for programs in operations.values():
-        programs.sort(key=lambda program: program.spec.attach.kind != "kretprobe")
+        programs.sort(key=lambda program: program.spec.attach.kind not in _EXITS)
     return operations
 
 
-def _summary(missing: tuple[Missing, ...], others: bool) -> str:
+def _summary(missing: list[Missing], others: bool) -> str:
     """One line for all that is missing, with each reason once."""
     reasons: dict[str, list[str]] = {}
     for name, why in missing:
         reasons.setdefault(why, []).append(name)
     text = "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
-    return f"{'not all' if others else 'none'} of the functions can be traced: {text}"
+    return f"{'not all' if others else 'none'} of the places can be traced: {text}"

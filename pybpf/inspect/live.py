@@ -14,7 +14,7 @@ from pybpf.errors import ProgramNotFound, SyscallError, near
 from pybpf.inspect.disassembly import Disassembly
 from pybpf.inspect.live_btf import btf_by_id
 from pybpf.isa import Instruction, Undecoded, decode_loaded, distance, find, slot_indices
-from pybpf.sys import Fd, command, kallsyms, object_info, query
+from pybpf.sys import Fd, command, kallsyms, object_ids, object_info
 from pybpf.uapi import bpf
 
 __all__ = ["disassemble_loaded", "loaded_programs", "pinned_program"]
@@ -41,7 +41,7 @@ def loaded_programs(number: int = 0, name: str = "", tag: str = "") -> Iterator[
     """
     found = False
     names = set()
-    for each in (number,) if number else _ids():
+    for each in (number,) if number else object_ids("PROG"):
         try:
             fd = Fd(command(bpf.BPF_PROG_GET_FD_BY_ID, start_id=each), f"program {each}")
         except SyscallError as error:
@@ -81,18 +81,6 @@ def disassemble_loaded(fd: Fd) -> Disassembly:
     title = f"{names[0]}: {_type_name(info.type)}, id {info.id}, tag {info.tag.hex()}"
     texts = {line.location[:2]: line.text for line in sources.values()}
     return Disassembly(names[0], title, tuple(statements), texts)
-
-
-def _ids() -> Iterator[int]:
-    number = 0
-    while True:
-        try:
-            _, number = query(bpf.BPF_PROG_GET_NEXT_ID, ("next_id",), start_id=number)
-        except SyscallError as error:
-            if error.errno == errno.ENOENT:
-                return
-            raise
-        yield number
 
 
 def _info(fd: Fd) -> _Info:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
+from functools import partial
 
 from pybpf import features
-from pybpf.errors import LoadError, SyscallError
+from pybpf.errors import SyscallError
+from pybpf.link import event
 from pybpf.link.functions import absent
 from pybpf.link.link import Link
-from pybpf.sys import Fd, command, cpus, explain, kallsyms, perf
-from pybpf.sys.privilege import privilege
-from pybpf.uapi import bpf
+from pybpf.sys import kallsyms, perf
 
 __all__ = ["attach"]
 
@@ -28,25 +27,7 @@ def _why(symbol: str, offset: int, error: SyscallError) -> str:
     if error.errno in (errno.EINVAL, errno.EBUSY, errno.EOPNOTSUPP):
         reason = kallsyms.notrace(symbol) or "the kernel doesn't allow probes in it"
         return f"it can't be probed: {reason}"
-    if error.errno in (errno.EPERM, errno.EACCES):
-        return explain.denied(("CAP_PERFMON",), privilege(), "kprobes")
     return ""
-
-
-def _connect(program: int, event: Fd, undo: contextlib.ExitStack) -> Fd | None:
-    """Let the program run at the event: by a bpf_link (5.15), else by an ioctl, which gives no link."""
-    try:
-        number = command(
-            bpf.BPF_LINK_CREATE, prog_fd=program, target_fd=event.fileno(), attach_type=bpf.BPF_PERF_EVENT
-        )
-    except SyscallError as error:
-        if error.errno != errno.EINVAL:
-            raise
-    else:
-        return undo.enter_context(Fd(number, f"link of {event.what}"))
-    perf.ioctl(event, "SET_BPF", program)
-    perf.ioctl(event, "ENABLE")
-    return None
 
 
 def attach(program: int, symbol: str, *, retprobe: bool = False, offset: int = 0) -> Link:
@@ -55,24 +36,14 @@ def attach(program: int, symbol: str, *, retprobe: bool = False, offset: int = 0
     `offset` in bytes into the function, on an instruction's boundary. Raises UnsupportedFeature (no kprobes
     in this kernel), LoadError (`.name` is the symbol: not there, not traceable, ambiguous), SyscallError.
     """
-    kind = "kretprobe" if retprobe else "kprobe"
-    what = f"{kind} {symbol}"
     features.require(features.kprobe())
-    fields = {
-        "type": perf.pmu_type("kprobe"),
-        "config": retprobe << perf.pmu_bit("kprobe", "retprobe"),
-        "config2": offset,
-    }
-    with contextlib.ExitStack() as undo:
-        try:
-            # One event, bound to any processor that runs: a program on it runs on all of them.
-            event = perf.open_event(what, cpus.online()[0], config1=symbol.encode() + b"\0", **fields)
-        except SyscallError as error:
-            why = _why(symbol, offset, error)
-            if error.errno in (errno.EPERM, errno.EACCES) or not why:
-                raise SyscallError(error.call, error.errno or 0, f"{what}: {why}" if why else what) from None
-            raise LoadError(f"{what}: {why}", symbol) from None
-        undo.enter_context(event)
-        link = _connect(program, event, undo)
-        undo.pop_all()
-    return Link(kind, symbol, event, link)
+    return event.attach(
+        "kretprobe" if retprobe else "kprobe",
+        symbol,
+        program,
+        partial(_why, symbol, offset),
+        type=perf.pmu_type("kprobe"),
+        config=retprobe << perf.pmu_bit("kprobe", "retprobe"),
+        config1=symbol.encode() + b"\0",
+        config2=offset,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ __all__ = ["Link", "LinkInfo"]
 
 
 class LinkInfo(NamedTuple):
-    """What an attachment is: `id` is the bpf_link's, 0 where the kernel made none (before 5.15)."""
+    """What an attachment is: `id` is the bpf_link's (of several the first), 0 where the kernel made none."""
 
     kind: str
     symbol: str
@@ -19,26 +20,29 @@ class LinkInfo(NamedTuple):
 
 
 class Link:
-    """Owner of an attachment: `detach()`, `close()` or leaving `with` ends it; so does the process's end."""
+    """Owner of an attachment: `detach()`, `close()` or leaving `with` ends it; so does the process's end.
 
-    def __init__(self, kind: str, symbol: str, event: Fd, link: Fd | None = None) -> None:
+    It lasts as long as its descriptors: `links` are bpf_links, `others` what a program was set on otherwise.
+    """
+
+    def __init__(self, kind: str, symbol: str, links: Sequence[Fd], others: Sequence[Fd] = ()) -> None:
         self.kind = kind
         self.symbol = symbol
-        self._event = event
-        self._link = link
+        self._links = tuple(links)
+        self._owned = (*links, *others)
 
     def __repr__(self) -> str:
-        return f"<{self.kind} {self.symbol}: {'detached' if self._event.closed else 'attached'}>"
+        attached = not all(each.closed for each in self._owned)
+        return f"<{self.kind} {self.symbol}: {'attached' if attached else 'detached'}>"
 
     def info(self) -> LinkInfo:
-        number = object_info(self._link.fileno(), "link", "id")[0] if self._link else 0
+        number = object_info(self._links[0].fileno(), "link", "id")[0] if self._links else 0
         return LinkInfo(self.kind, self.symbol, number)
 
     def detach(self) -> None:
         """Take the program off; nothing happens when that was done before."""
-        if self._link is not None:
-            self._link.close()
-        self._event.close()
+        for each in self._owned:
+            each.close()
 
     close = detach
 

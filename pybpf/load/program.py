@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from pybpf import asm
 from pybpf.errors import LoadError, SyscallError
 from pybpf.load import verifier
+from pybpf.load.attach_target import attach_target
 from pybpf.load.kernel_functions import kernel_function
 from pybpf.spec import ProgramSpec
 from pybpf.sys import Fd, command, object_info, object_name, query
@@ -127,22 +128,24 @@ def load_program(
     LoadError, SyscallError (`.why` has the cure), and asm's errors for a symbol that isn't known.
     """
     code = asm.link(spec.code, maps, kernel_function)
-    fields = {
-        "prog_type": spec.type,
-        "insns": code,
-        "insn_cnt": len(code) // 8,
-        "license": spec.license.encode() + b"\0",
-        "prog_name": object_name(spec.name),
-        "expected_attach_type": spec.attach_type,
-        **(debug or {}),
-    }
-    try:
-        descriptor = with_memlock(lambda: _retried(fields))
-    except SyscallError as first:
-        if debug and first.errno == errno.E2BIG:  # no line info before 5.0
-            return load_program(spec, maps)
-        result, log = _with_log(fields)
-        if isinstance(result, SyscallError):
-            raise (verifier.error(spec, log) if log.strip() else _refused(spec, first)) from None
-        descriptor = result
+    with attach_target(spec) as target:
+        fields = {
+            "prog_type": spec.type,
+            "insns": code,
+            "insn_cnt": len(code) // 8,
+            "license": spec.license.encode() + b"\0",
+            "prog_name": object_name(spec.name),
+            "expected_attach_type": spec.attach_type,
+            **target,
+            **(debug or {}),
+        }
+        try:
+            descriptor = with_memlock(lambda: _retried(fields))
+        except SyscallError as first:
+            if debug and first.errno == errno.E2BIG:  # no line info before 5.0
+                return load_program(spec, maps)
+            result, log = _with_log(fields)
+            if isinstance(result, SyscallError):
+                raise (verifier.error(spec, log) if log.strip() else _refused(spec, first)) from None
+            descriptor = result
     return Program(spec, Fd(descriptor, f"program {spec.name}"))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pybpf.errors import SyscallError
 from pybpf.sys import explain, syscall
 from pybpf.uapi import bpf
 
-__all__ = ["command", "object_info", "object_name", "query"]
+__all__ = ["command", "object_ids", "object_info", "object_name", "query"]
 
 
 class _Command(NamedTuple):
@@ -36,6 +38,7 @@ _COMMANDS = {
     bpf.BPF_LINK_CREATE: _Command("BPF_LINK_CREATE", "bpf_link_create", _TRACING),
     bpf.BPF_PROG_GET_NEXT_ID: _Command("BPF_PROG_GET_NEXT_ID", "bpf_get_id", _ADMIN),
     bpf.BPF_MAP_GET_NEXT_ID: _Command("BPF_MAP_GET_NEXT_ID", "bpf_get_id", _ADMIN),
+    bpf.BPF_BTF_GET_NEXT_ID: _Command("BPF_BTF_GET_NEXT_ID", "bpf_get_id", _ADMIN),
     bpf.BPF_LINK_GET_NEXT_ID: _Command("BPF_LINK_GET_NEXT_ID", "bpf_get_id", _ADMIN),
     bpf.BPF_PROG_GET_FD_BY_ID: _Command("BPF_PROG_GET_FD_BY_ID", "bpf_get_id", _ADMIN),
     bpf.BPF_MAP_GET_FD_BY_ID: _Command("BPF_MAP_GET_FD_BY_ID", "bpf_get_id", _ADMIN),
@@ -89,6 +92,19 @@ def object_info(fd: int, kind: str, *names: str, **fields: Any) -> tuple[Any, ..
     command(bpf.BPF_OBJ_GET_INFO_BY_FD, bpf_fd=fd, info=buffer, info_len=len(buffer))
     values = [getattr(info, name) for name in names]
     return tuple(value if isinstance(value, int) else bytes(ffi.buffer(value)) for value in values)
+
+
+def object_ids(kind: str) -> Iterator[int]:
+    """The ids of all objects of a kind (PROG, MAP, LINK: 4.13; BTF: 5.4) that the kernel has now."""
+    number = 0
+    while True:
+        try:
+            _, number = query(getattr(bpf, f"BPF_{kind}_GET_NEXT_ID"), ("next_id",), start_id=number)
+        except SyscallError as error:
+            if error.errno == errno.ENOENT:
+                return
+            raise
+        yield number
 
 
 def object_name(name: str) -> bytes:

@@ -30,10 +30,10 @@ def pmu_bit(name: str, term: str) -> int:
     return int(found.group(1)) if found else 0
 
 
-def open_event(what: str, cpu: int, **fields: Any) -> Fd:
-    """Open an event of every process on one CPU, closed on exec; `fields` are perf_event_attr's.
+def open_event(what: str, cpu: int, *, pid: int = -1, **fields: Any) -> Fd:
+    """Open an event of every process, or of one, on a CPU (-1: on all), closed on exec.
 
-    `config1`, where given, is a buffer to point to. Raises SyscallError.
+    `fields` are perf_event_attr's; `config1`, where given, is a buffer to point to. Raises SyscallError.
     """
     ffi = syscall.ffi()
     attr = ffi.new("struct perf_event_attr *")
@@ -43,7 +43,7 @@ def open_event(what: str, cpu: int, **fields: Any) -> Fd:
     for name, value in fields.items():
         setattr(attr, name, value)
     try:
-        return Fd(syscall.perf_event_open(attr, -1, cpu, -1, perf_event.PERF_FLAG_FD_CLOEXEC), what)
+        return Fd(syscall.perf_event_open(attr, pid, cpu, -1, perf_event.PERF_FLAG_FD_CLOEXEC), what)
     except SyscallError as error:
         # perf says EACCES where bpf(2) says EPERM.
         code = error.errno or 0

@@ -6,7 +6,7 @@ import os
 
 from pybpf.sys.files import read_bytes, read_text
 
-__all__ = ["exists", "path", "read", "tracepoint_id"]
+__all__ = ["exists", "names", "path", "read", "tracepoint_id"]
 
 # Where it is mounted since 4.1, and where it shows through debugfs.
 _PLACES = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
@@ -19,6 +19,14 @@ def path() -> str | None:
 
 def exists(name: str) -> bool:
     return os.path.exists(f"{path()}/{name}")
+
+
+def names(folder: str) -> list[str]:
+    """What is in a folder of tracefs; nothing when it can't be read."""
+    try:
+        return sorted(os.listdir(f"{path()}/{folder}"))
+    except OSError:
+        return []
 
 
 def read(name: str) -> bytes:

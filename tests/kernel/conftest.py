@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from pybpf import features
 from pybpf.errors import SyscallError
-from pybpf.sys import query
+from pybpf.sys import kallsyms, query
 from pybpf.uapi import bpf
 
 REPO = Path(__file__).parents[2]
@@ -42,6 +43,14 @@ def _no_kernel_memory() -> str:
     return "this kernel is locked down (confidentiality): programs may not read its memory"
 
 
+def _no_fentry() -> str:
+    return features.fentry().why
+
+
+def _no_function(name: str, what: str) -> Callable[[], str]:
+    return lambda: "" if kallsyms.find([name]) else f"this kernel has no {what}"
+
+
 def _no_btf() -> str:
     return (
         "" if Path("/sys/kernel/btf/vmlinux").exists() else "this kernel has no BTF (CONFIG_DEBUG_INFO_BTF)"
@@ -65,6 +74,9 @@ ABILITIES: dict[str, Callable[[], str]] = {
     "kprobes": _no_kprobes,
     "kernel_memory": _no_kernel_memory,
     "btf": _no_btf,
+    "fentry": _no_fentry,
+    "tcx": _no_function("tcx_prog_attach", "tcx (6.6)"),
+    "xdp_load_bytes": _no_function("bpf_xdp_load_bytes", "bpf_xdp_load_bytes (5.18)"),
     "ext4": _no_file_system("ext4"),
 }
 
@@ -122,6 +134,17 @@ def _ids(command: int) -> Iterator[int]:
         except SyscallError:  # ENOENT at the end; EINVAL where the kernel has no links
             return
         yield last
+
+
+@pytest.fixture(scope="session")
+def tracefs() -> Iterator[None]:
+    """tracefs, mounted for this session where it isn't."""
+    if Path("/sys/kernel/tracing/events").is_dir():
+        yield
+        return
+    subprocess.run(["mount", "-t", "tracefs", "tracefs", "/sys/kernel/tracing"], check=True)
+    yield
+    subprocess.run(["umount", "/sys/kernel/tracing"], check=True)
 
 
 @pytest.fixture(scope="session")

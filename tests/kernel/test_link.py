@@ -12,7 +12,7 @@ from pybpf import features, link, load
 from pybpf.asm import ops
 from pybpf.asm.ops import R0, R1, R2, R10
 from pybpf.errors import LoadError, SyscallError, UnsupportedFeature
-from pybpf.link import kprobe
+from pybpf.link import event, kprobe
 from pybpf.spec import Attach, MapSpec, ObjectSpec, ProgramSpec, functions
 from pybpf.sys import modules
 from pybpf.uapi import bpf
@@ -64,7 +64,7 @@ def test_it_runs_while_attached_and_no_longer(
         def refuse(number: int, **fields: object) -> int:
             raise SyscallError("bpf(BPF_LINK_CREATE)", 22)
 
-        monkeypatch.setattr(kprobe, "command", refuse)
+        monkeypatch.setattr(event, "command", refuse)
     os.statvfs("/")
     with link.attach(kind, loaded.programs["count"].fileno(), "vfs_statfs") as attached:
         assert count(loaded) == 0

@@ -160,7 +160,7 @@ def test_one_function_is_missing_when_strict(mine: Path) -> None:
     status, out, err = pybpf("run", mine, "--strict")
     assert (status, out) == (1, "")
     assert err.startswith(
-        "pybpf: error: not all of the functions can be traced: ext4_statsf: this kernel has no"
+        "pybpf: error: not all of the places can be traced: ext4_statsf: this kernel has no"
     )
     assert err.count("\n") == 1
 
@@ -171,7 +171,7 @@ def test_a_module_that_is_not_loaded() -> None:
     assert pybpf("run", "trace_fsslower", "--filesystem", "nfs") == (
         1,
         "",
-        "pybpf: error: none of the functions can be traced: nfs_file_open, nfs_file_read, nfs_file_write,"
+        "pybpf: error: none of the places can be traced: nfs_file_open, nfs_file_read, nfs_file_write,"
         " nfs_file_fsync, nfs_statfs: module nfs is not loaded: modprobe nfs\n",
     )
 

@@ -32,7 +32,7 @@ ARROWS = {
     "elf": "spec btf asm",
     "features": "sys asm btf spec",
     "maps": "sys spec btf",
-    "link": "sys features spec btf",
+    "link": "sys features elf spec btf",
     "load": "maps link features spec asm",
     "events": "sys maps spec",
     "inspect": "spec asm btf sys",

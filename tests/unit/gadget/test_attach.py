@@ -22,7 +22,7 @@ class Kernel:
         self.refused = refused.split()
         self.log: list[str] = []
 
-    def resolve(self, wanted: Any) -> Resolved:
+    def resolve(self, wanted: Any, kind: str) -> Resolved:
         wanted = tuple(wanted)
         found = [next((name for name in each.names if name in self.names), None) for each in wanted]
         missing = [
@@ -109,14 +109,14 @@ def test_one_is_missing_when_strict(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = Kernel("a")
     with pytest.raises(LoadError) as raised:
         run(monkeypatch, kernel, an_object("a", "b"), strict=True)
-    assert str(raised.value) == "not all of the functions can be traced: b: it is not there"
+    assert str(raised.value) == "not all of the places can be traced: b: it is not there"
     assert kernel.log == []
 
 
 def test_all_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LoadError) as raised:
         run(monkeypatch, Kernel(""), an_object("a", "b"))
-    assert str(raised.value) == "none of the functions can be traced: a, b: it is not there"
+    assert str(raised.value) == "none of the places can be traced: a, b: it is not there"
 
 
 def test_an_entry_that_is_refused_takes_its_exit_along(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +129,7 @@ def test_an_entry_that_is_refused_takes_its_exit_along(monkeypatch: pytest.Monke
 
 def test_all_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = Kernel("a", refused="kretprobe:a")
-    with pytest.raises(LoadError, match=r"^none of the functions can be traced: a: kretprobe a: it can't"):
+    with pytest.raises(LoadError, match=r"^none of the places can be traced: a: kretprobe a: it can't"):
         run(monkeypatch, kernel, an_object("a"))
 
 
@@ -144,9 +144,9 @@ def test_functions_are_found_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = Kernel("a b")
     resolve = kernel.resolve
 
-    def counted(wanted: Any) -> Resolved:
+    def counted(wanted: Any, kind: str) -> Resolved:
         asked.append(tuple(wanted))
-        return resolve(asked[-1])
+        return resolve(asked[-1], kind)
 
     monkeypatch.setattr(kernel, "resolve", counted)
     run(monkeypatch, kernel, an_object("a", "b"))

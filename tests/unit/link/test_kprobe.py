@@ -10,7 +10,7 @@ import pytest
 
 from pybpf import features, link
 from pybpf.errors import BpfError, LoadError, SyscallError, UnsupportedFeature, UsageError
-from pybpf.link import kprobe
+from pybpf.link import event, kprobe
 from pybpf.sys import cpus, kallsyms, modules, perf, tracefs
 
 SYMBOLS = b"ffffffff81000200 T vfs_read\nffffffff81000300 t show\nffffffff81000400 t show\t[nfs]\n"
@@ -27,7 +27,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(cpus, "online", lambda: (0,))
     monkeypatch.setattr(perf, "pmu_type", lambda name: 8)
     monkeypatch.setattr(perf, "pmu_bit", lambda name, term: 0)
-    monkeypatch.setattr(kprobe.explain, "denied", lambda needs, having, what: f"no {what} for you")
+    monkeypatch.setattr(event.explain, "denied", lambda needs, having, what: f"no {what} for you")
     yield
     features.kprobe.cache_clear()
 
@@ -143,6 +143,6 @@ def test_a_kernel_without_kprobes(monkeypatch: pytest.MonkeyPatch, tracefs_has_i
 def test_a_kind_that_is_none() -> None:
     with pytest.raises(UsageError) as caught:
         link.attach("kprob", 3, "vfs_read")
-    assert (
-        str(caught.value) == "programs can't be attached as 'kprob' (did you mean 'kprobe' or 'kretprobe'?)"
+    assert str(caught.value) == (
+        "programs can't be attached as 'kprob' (did you mean 'kprobe' or 'uprobe' or 'kretprobe'?)"
     )

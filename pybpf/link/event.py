@@ -1,0 +1,75 @@
+"""Programs on events of perf_event_open(2): what kprobes, uprobes, tracepoints and samples have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pybpf.errors import LoadError, SyscallError
+from pybpf.link.link import Link
+from pybpf.sys import Fd, command, cpus, explain, perf
+from pybpf.sys.privilege import privilege
+from pybpf.uapi import bpf
+
+__all__ = ["attach"]
+
+Why = Callable[[SyscallError], str]
+
+
+def attach(
+    kind: str,
+    symbol: str,
+    program: int,
+    why: Why,
+    on: Iterable[int] | None = None,
+    pid: int = -1,
+    **fields: Any,
+) -> Link:
+    """Run the program (its descriptor) at an event; `fields` are perf_event_attr's.
+
+    `on`: one event on each of these CPUs; None: one event, bound to any processor that runs, on which the
+    program runs wherever it happens. `pid`: one process, or all (-1). `why` says what a refusal means here:
+    with a reason it becomes LoadError (`.name` is the symbol), else it is SyscallError.
+    """
+    what = f"{kind} {symbol}"
+    links, events = [], []
+    with contextlib.ExitStack() as undo:
+        for cpu in on or cpus.online()[:1]:
+            try:
+                event = undo.enter_context(perf.open_event(what, cpu, pid=pid, **fields))
+                link = _connect(program, event)
+            except SyscallError as error:
+                raise _refused(what, symbol, error, why) from None
+            events.append(event)
+            if link is not None:
+                links.append(undo.enter_context(link))
+        undo.pop_all()
+    return Link(kind, symbol, links, events)
+
+
+def _refused(what: str, symbol: str, error: SyscallError, why: Why) -> Exception:
+    reason = why(error)
+    if reason:
+        return LoadError(f"{what}: {reason}", symbol)
+    if error.errno in (errno.EPERM, errno.EACCES):
+        denied = explain.denied(("CAP_PERFMON",), privilege(), "kprobes")
+        return SyscallError(error.call, error.errno, f"{what}: {denied}")
+    return SyscallError(error.call, error.errno or 0, what)
+
+
+def _connect(program: int, event: Fd) -> Fd | None:
+    """Let the program run at the event: by a bpf_link (5.15), else by an ioctl, which gives no link."""
+    try:
+        number = command(
+            bpf.BPF_LINK_CREATE, prog_fd=program, target_fd=event.fileno(), attach_type=bpf.BPF_PERF_EVENT
+        )
+    except SyscallError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    else:
+        return Fd(number, f"link of {event.what}")
+    perf.ioctl(event, "SET_BPF", program)
+    perf.ioctl(event, "ENABLE")
+    return None

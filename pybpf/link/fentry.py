@@ -1,0 +1,51 @@
+"""fentry and fexit: a program at a function's beginning or return, by the kernel's trampolines (5.5)."""
+
+from __future__ import annotations
+
+import errno
+
+from pybpf.errors import LoadError, SyscallError
+from pybpf.link.link import Link
+from pybpf.link.raw_tracepoint import open_link
+from pybpf.sys import kallsyms
+
+__all__ = ["attach", "attach_exit"]
+
+# ENOTSUPP of include/linux/errno.h, which is no error number of user space, but gets there.
+_ENOTSUPP = 524
+
+
+def attach(program: int, symbol: str) -> Link:
+    """Run the program (its descriptor), which was loaded for the function `symbol`, when that begins.
+
+    Raises LoadError (`.name` is the symbol: not traceable) and SyscallError.
+    """
+    return _attach("fentry", program, symbol)
+
+
+def attach_exit(program: int, symbol: str) -> Link:
+    """The same when that returns."""
+    return _attach("fexit", program, symbol)
+
+
+def _attach(kind: str, program: int, symbol: str) -> Link:
+    try:
+        return open_link(kind, program, symbol)
+    except SyscallError as error:
+        why = _why(symbol, error.errno or 0)
+        if why:
+            raise LoadError(f"{kind} {symbol}: {why}", symbol) from None
+        raise
+
+
+def _why(symbol: str, code: int) -> str:
+    """What a failure means here (kernel/bpf/trampoline.c, kernel/trace/ftrace.c)."""
+    if code == _ENOTSUPP:
+        return "this kernel has no trampolines for this architecture: kprobe works there"
+    if code == errno.EBUSY:
+        return "another program has the function (live patching, or ftrace with its own trampoline)"
+    if code == errno.E2BIG:
+        return "as many programs as the kernel allows (38) are on this function already"
+    if code in (errno.EINVAL, errno.ENODEV, errno.EFAULT):
+        return f"it can't be traced: {kallsyms.notrace(symbol) or 'the kernel does not allow it'}"
+    return ""

@@ -1,0 +1,78 @@
+"""What a tracing program is loaded for (5.5): a kernel function or a tracepoint, by the id of its BTF."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pybpf import link
+from pybpf.errors import LoadError, SyscallError, UnsupportedFeature
+from pybpf.spec import ProgramSpec
+from pybpf.sys import Fd, command, kallsyms, object_ids, object_info
+from pybpf.uapi import bpf
+
+if TYPE_CHECKING:
+    from pybpf.btf import Btf
+
+__all__ = ["attach_target"]
+
+
+@contextlib.contextmanager
+def attach_target(spec: ProgramSpec) -> Iterator[dict[str, int]]:
+    """The fields of BPF_PROG_LOAD that say it; none for programs of other types.
+
+    Raises LoadError when there is no such function or tracepoint, or no BTF of it. In a module: 5.11.
+    """
+    if spec.type != bpf.BPF_PROG_TYPE_TRACING:
+        yield {}
+        return
+    found, missing = link.resolve(spec.attach.functions, spec.attach.kind)
+    if not found:
+        why = f"{missing[0].name}: {missing[0].why}" if missing else "it is attached to nothing"
+        raise LoadError(f"program {spec.name}: {why}", spec.name)
+    (name, *_) = found
+    tracepoint = spec.attach_type == bpf.BPF_TRACE_RAW_TP
+    symbol = f"__traceiter_{name}" if tracepoint else name
+    (module, *_) = kallsyms.find([symbol])[symbol]
+    types = _types(spec, module)
+    keys = types.all(f"btf_trace_{name}") if tracepoint else types.functions(name)
+    target = next(iter(keys), None)
+    if target is None:
+        raise LoadError(
+            f"program {spec.name}: BTF does not describe {name}, or there are several of that name:"
+            f" a {'raw_tracepoint' if tracepoint else 'kprobe'} may still work",
+            spec.name,
+        )
+    if not module:
+        yield {"attach_btf_id": target.id}
+        return
+    with _descriptor(module) as descriptor:
+        yield {"attach_btf_id": target.id, "attach_btf_obj_fd": descriptor.fileno()}
+
+
+def _types(spec: ProgramSpec, module: str) -> Btf:
+    from pybpf import btf
+
+    try:
+        return btf.module(module) if module else btf.kernel()
+    except UnsupportedFeature as error:
+        raise LoadError(f"program {spec.name}: {error}", spec.name) from None
+
+
+def _descriptor(module: str) -> Fd:
+    """A module's BTF, as the kernel knows it."""
+    for number in object_ids("BTF"):
+        try:
+            descriptor = Fd(command(bpf.BPF_BTF_GET_FD_BY_ID, start_id=number), f"BTF of {module}")
+        except SyscallError as error:
+            if error.errno == errno.ENOENT:  # a program's, which has just gone
+                continue
+            raise
+        name = bytearray(64)
+        (of_kernel,) = object_info(descriptor.fileno(), "btf", "kernel_btf", name=name, name_len=len(name))
+        if of_kernel and name.split(b"\0", 1)[0].decode() == module:
+            return descriptor
+        descriptor.close()
+    raise LoadError(f"the kernel has no BTF of the module {module}", module)
