@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Call", "check_supported"]
 
 # Memory that a helper only reads, though its prototype doesn't say const.
-_READ_ONLY = frozenset(["data", "tuple", "addr", "iph", "th", "from", "hdr", "param", "attr", "optval"])
+_READ_ONLY = frozenset(
+    ["data", "tuple", "addr", "iph", "th", "from", "hdr", "param", "attr", "optval", "ptr"]
+)
 
 
 # Of these the kernel takes a size of 0; of others the verifier wants to see that it's more.
