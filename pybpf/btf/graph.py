@@ -20,6 +20,9 @@ _PLAIN = ("typedef", "int", "float")
 # Words that are stepped over at a time in search of a type's number: some 500 types.
 _STRIDE = 4096
 
+# From here on a walk takes longer than to load an index of all: some 20,000 types.
+_LONG = 1 << 17
+
 _PTR = KINDS.index("ptr") << 24
 
 
@@ -35,8 +38,11 @@ class Btf:
     costs nothing, a name is found by a search of the bytes, and the types before it are stepped over once.
     """
 
-    def __init__(self, data: bytes, base: Btf | None = None, name: str = "") -> None:
-        """Raises `BtfError` when the header is not sound; damage further on is found when it is met."""
+    def __init__(self, data: bytes, base: Btf | None = None, name: str = "", index: bool = False) -> None:
+        """Raises `BtfError` when the header is not sound; damage further on is found when it is met.
+
+        With `index`, where the types start is kept in the user's cache, once that takes long to find.
+        """
         header = Header(data[:32], len(data))
         start, end = header.types
         self.name = name
@@ -60,6 +66,7 @@ class Btf:
         self._cache: dict[int, Type] = {}
         self._by_key: dict[str, Type] = {}
         self._pointer_size = 0
+        self._index = index
         self._asked: set[tuple[int, str]] | None = None
 
     def __repr__(self) -> str:
@@ -70,6 +77,9 @@ class Btf:
     def _walk(self, stop: int) -> None:
         # Step over the records that start before word `stop`. Those that are known (`_starts`) lie within
         # the section; what is not sound is met again by each walk that comes to it.
+        if self._index and stop > _LONG:
+            self._index = False
+            self._walk_by_index()
         words, steps, starts = self.words, self._steps, self._starts
         at, end = self._walked, len(words)
         append = starts.append
@@ -87,6 +97,16 @@ class Btf:
         if message:
             id = self._first + len(starts)
             raise BtfError(f"damaged BTF: {message} in type #{id}", self._span[0] + 4 * at)
+
+    def _walk_by_index(self) -> None:
+        from pybpf.btf import index
+
+        found = index.load(self._data)
+        if found and found[-1] < len(self.words):
+            self._starts, self._walked = found, len(self.words)
+        else:
+            self._walk(len(self.words))
+            index.save(self._data, self._starts)
 
     def __len__(self) -> int:
         """The number of types, void and those of the base included: one more than the last id."""

@@ -19,14 +19,15 @@ def parse(data: bytes, base: Btf | None = None, name: str = "") -> Btf:
     return Btf(data, base, name)
 
 
-def load(path: str | os.PathLike[str], base: Btf | None = None) -> Btf:
+def load(path: str | os.PathLike[str], base: Btf | None = None, index: bool = False) -> Btf:
     """The BTF in a file: raw, in an ELF file's `.BTF` section, compressed, or in a tar archive.
 
+    With `index`, where its types start is kept in the user's cache, once that takes long to find.
     Raises `BtfError` when the file can't be read or has none.
     """
     name = os.fspath(path)
     try:
-        return Btf(container.read(name), base, name)
+        return Btf(container.read(name), base, name, index)
     except OSError as error:
         raise BtfError(f"{name}: {error.strerror}") from None
     except BtfError as error:
@@ -56,13 +57,13 @@ def kernel() -> Btf:
         if found is None:
             why = f"there is no {_FOLDER}/vmlinux: give the types of this kernel with --btf FILE"
             raise UnsupportedFeature("BTF", "5.4, built with CONFIG_DEBUG_INFO_BTF", why)
-        _loaded["kernel"] = load(found)
+        _loaded["kernel"] = load(found, index=True)
     return _loaded["kernel"]
 
 
 def use(path: str | os.PathLike[str]) -> Btf:
     """Take the BTF in a file for the running kernel's from now on: for a kernel that was built without."""
-    _loaded["kernel"] = load(path)
+    _loaded["kernel"] = load(path, index=True)
     return _loaded["kernel"]
 
 
