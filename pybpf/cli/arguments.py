@@ -9,7 +9,9 @@ from typing import NoReturn
 
 from pybpf.errors import UsageError, near, near_names
 
-__all__ = ["Parser", "add_btf", "choice", "count", "seconds", "use_btf"]
+__all__ = ["Parser", "add_btf", "choice", "count", "seconds", "size", "use_btf"]
+
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30}
 
 
 class Parser(argparse.ArgumentParser):
@@ -64,6 +66,15 @@ def seconds(text: str) -> float:
         value = math.nan
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return value
+
+
+def size(text: str) -> int:
+    """The type of an option that takes a number of bytes, such as `4096`, `512K` or `8M`."""
+    number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
+    value = int(number) << _UNITS[unit] if number.isdecimal() and unit in _UNITS else 0
+    if not 0 < value < 1 << 31:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size above 0 and below 2G, such as 512K or 8M")
     return value
 
 

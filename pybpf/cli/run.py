@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from pybpf.cli.arguments import Parser, add_btf, choice, count, seconds, use_btf
+from pybpf.cli.arguments import Parser, add_btf, choice, count, seconds, size, use_btf
 from pybpf.cli.program import add_program, passes, program_of, values_of
 from pybpf.cli.signals import Signals
+from pybpf.events import Loss
 from pybpf.gadget.clock import Clock
 from pybpf.gadget.columns import Table
 from pybpf.gadget.json import JsonLines
@@ -16,6 +18,9 @@ from pybpf.gadget.programs import Program
 from pybpf.gadget.session import Session
 
 __all__ = ["add_arguments", "run"]
+
+# The exit status when events were lost, with --fail-on-loss.
+LOST = 3
 
 
 def add_arguments(parser: Parser, words: Sequence[str]) -> None:
@@ -37,6 +42,15 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
         help="how events are sent: ringbuf, perf (default: ringbuf, where the kernel has it)",
     )
     parser.add_argument(
+        "--buffer-size",
+        metavar="BYTES",
+        type=size,
+        help="of the ring buffer, or of each processor's perf buffer: 512K, 8M (default: 256K)",
+    )
+    parser.add_argument(
+        "--fail-on-loss", action="store_true", help=f"exit with status {LOST} when events were lost"
+    )
+    parser.add_argument(
         "--strict", action="store_true", help="fail when one of the functions can't be traced"
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="say what is attached to")
@@ -45,15 +59,17 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show events until an end is asked for; 130 on ^C, 143 on SIGTERM."""
+    """Show events until an end is asked for; 130 on ^C, 143 on SIGTERM, 3 when --fail-on-loss says so."""
     program = program_of(args)
     values = values_of(program, args)
     use_btf(args)
-    given = {"buffer": args.buffer, "strict": args.strict, "passes": passes()}
+    given = {"buffer": args.buffer, "size": args.buffer_size, "strict": args.strict, "passes": passes()}
     with Signals() as signals:
         try:
             with Session(program, values, warn=_warn, **given) as session:
                 _show(program, session, signals, args)
+                if args.fail_on_loss and session.lost:
+                    return LOST
         except KeyboardInterrupt:
             return signals.status
         return signals.status if signals.number else 0
@@ -71,11 +87,29 @@ def _show(program: Program, session: Session, signals: Signals, args: argparse.N
     _say(f"tracing {program.name} … Ctrl-C to end")
     sys.stdout.write(output.header)
     sys.stdout.flush()
-    for batch in session.batches(timeout=args.timeout, most=args.max_events, wake=signals.fileno()):
+
+    def lost(losses: list[Loss]) -> None:
+        counts = {loss.cpu: loss.lost for loss in losses}
+        _warn(f"{sum(counts.values())} events lost ({_by_cpu(counts)}), {session.lost} until now")
+        if args.output == "json":
+            sys.stdout.writelines(
+                json.dumps({"kind": "lost", **loss._asdict()}, sort_keys=True) + "\n" for loss in losses
+            )
+
+    ends = {"timeout": args.timeout, "most": args.max_events, "wake": signals.fileno()}
+    for batch in session.batches(**ends, lost=lost):
         clock.refresh()
         sys.stdout.write(output.lines(batch))
         sys.stdout.flush()
-    _say(f"{session.shown} events shown, {session.lost} lost")
+    lost_by_cpu = session.lost_by_cpu
+    summary = f"{session.shown} events shown, {sum(lost_by_cpu.values())} lost"
+    if lost_by_cpu:
+        summary += f" ({_by_cpu(lost_by_cpu)}): a larger --buffer-size has more room"
+    _say(summary)
+
+
+def _by_cpu(counts: Mapping[int, int]) -> str:
+    return ", ".join(f"CPU {cpu}: {count}" for cpu, count in counts.items())
 
 
 def _say(text: str) -> None:

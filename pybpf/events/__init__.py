@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from pybpf.errors import UsageError
-from pybpf.events.decode import Decoder
-from pybpf.events.lost import lost_sends
+from pybpf.events.decode import Decoder, text
+from pybpf.events.event import Event, event_class
+from pybpf.events.lost import Loss, lost_sends
 from pybpf.events.perf_buffer import PerfBuffer
 from pybpf.events.reader import Reader
 from pybpf.events.ring_buffer import RingBuffer
+from pybpf.events.stream import Ends, Stream
 from pybpf.maps import Map
 from pybpf.uapi import bpf
 
-__all__ = ["Decoder", "PerfBuffer", "Reader", "RingBuffer", "lost_sends", "open_reader"]
+__all__ = [
+    "Decoder",
+    "Ends",
+    "Event",
+    "Loss",
+    "PerfBuffer",
+    "Reader",
+    "RingBuffer",
+    "Stream",
+    "event_class",
+    "lost_sends",
+    "open_reader",
+    "text",
+]
 
 
 def open_reader(map: Map, pages: int = 64) -> Reader:

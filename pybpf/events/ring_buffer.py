@@ -12,39 +12,45 @@ padded to 8 bytes.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator
 
 from pybpf.events.reader import Reader
+from pybpf.events.records import PART, Records, Run, equal, stride
 from pybpf.maps import Map
 from pybpf.sys.pages import PAGE, Pages, fence
-from pybpf.uapi.bpf import BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT, BPF_RINGBUF_HDR_SZ
+from pybpf.uapi.bpf import BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT
+from pybpf.uapi.bpf import BPF_RINGBUF_HDR_SZ as HEAD
 
 __all__ = ["RingBuffer", "scan"]
 
 _LENGTH = BPF_RINGBUF_DISCARD_BIT - 1
 
 
-def scan(words: Sequence[int], size: int, consumer: int, producer: int) -> tuple[list[tuple[int, int]], int]:
+def scan(words: memoryview, size: int, consumer: int, producer: int) -> tuple[list[Run], int]:
     """Find the records between two positions.
 
-    `words` is the data of a ring of `size` bytes (a power of 2) as native 32-bit integers. Returns
-    `(start, stop)` of each record that is whole and not discarded, in bytes from the start of the data
-    (`stop` may be past `size`: in the second mapping), and the new consumer position: that of the first
-    busy record, or behind the last.
+    `words` is the data of a ring of `size` bytes (a power of 2), twice in a row, as native 32-bit integers.
+    Returns the runs (see events/records.py; counted from `consumer`) of records that are whole and not
+    discarded, and the new consumer position: that of the first busy record, or behind the last.
     """
-    spans = []
-    mask = size - 1
-    while consumer < producer:
-        start = consumer & mask
-        header = words[start >> 2]
+    runs = []
+    # Both positions in 32-bit words, the first below `size`.
+    at = begin = (consumer & (size - 1)) >> 2
+    stop = begin + ((producer - consumer) >> 2)
+    while at < stop:
+        header = words[at]
         if header & BPF_RINGBUF_BUSY_BIT:
             break
         length = header & _LENGTH
-        start += BPF_RINGBUF_HDR_SZ
+        step = stride(HEAD, length) >> 2
+        count = 1
+        if at + step < stop and words[at + step] == header:
+            count = equal(words, at, step, stop)
         if not header & BPF_RINGBUF_DISCARD_BIT:
-            spans.append((start, start + length))
-        consumer += (length + BPF_RINGBUF_HDR_SZ + 7) & -8
-    return spans, consumer
+            runs.append(((at - begin) << 2, length, count))
+        at += count * step
+    return runs, consumer + ((at - begin) << 2)
 
 
 class RingBuffer(Reader):
@@ -52,7 +58,6 @@ class RingBuffer(Reader):
 
     def __init__(self, map: Map) -> None:
         self._size = map.spec.max_entries
-        self._chunk = self._size // 4
         with contextlib.ExitStack() as owned:
             self._consumer = Pages(map.fileno(), PAGE, writable=True)
             owned.callback(self._consumer.close)
@@ -60,24 +65,22 @@ class RingBuffer(Reader):
             owned.callback(self._producer.close)
             self._data = self._producer.words32[PAGE // 4 :]
             owned.callback(self._data.release)
-            super().__init__([map.fileno()], owned)
+            super().__init__([map.fileno()], owned, self._size, math.inf)
 
     def pending(self) -> bool:
         return self._consumer.words64[0] != self._producer.words64[0]
 
-    def read(self) -> list[bytes]:
-        records: list[bytes] = []
+    def take(self) -> Iterator[Records]:
         position = self._consumer.words64[0]
         end = self._producer.words64[0]
         while position < end:
             fence()  # the position first, then the headers below it
-            # A part at a time, so that room is made while the rest is copied.
-            spans, after = scan(self._data, self._size, position, min(end, position + self._chunk))
+            runs, after = scan(self._data, self._size, position, min(end, position + PART))
             if after == position:
                 break
             fence()  # the headers first, then the data behind those that are not busy
-            copy = self._producer.copy
-            records += [copy(PAGE + start, PAGE + stop) for start, stop in spans]
+            start = PAGE + (position & (self._size - 1))
+            records = Records(self._producer.copy(start, start + after - position), HEAD, runs)
             fence()  # the data is ours before the kernel may write over it
             self._consumer.words64[0] = position = after
-        return records
+            yield records

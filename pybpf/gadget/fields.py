@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Optional
 
 from pybpf.errors import UsageError
+from pybpf.events.decode import text
 from pybpf.gadget.clock import Clock
 from pybpf.spec import CString, Field, Int, Struct
 
@@ -65,7 +66,7 @@ def fields(layout: Struct, clock: Clock) -> list[Shown]:
 def _fields(index: int, leaf: Field, clock: Clock) -> Iterator[Shown]:
     name, layout, _ = leaf
     if isinstance(layout, CString):
-        yield Shown(name, index, layout, _decode)
+        yield Shown(name, index, layout, text)
     elif not isinstance(layout, Int):
         raise UsageError(f"the field {name} is a {layout.name}: fields are numbers and texts")
     elif layout.role == "timestamp":
@@ -80,11 +81,6 @@ def _fields(index: int, leaf: Field, clock: Clock) -> Iterator[Shown]:
         if layout.role in _ACCOUNTS:
             sibling, find = _ACCOUNTS[layout.role]
             yield Shown(name[: name.rfind(".") + 1] + sibling, index, layout, find)
-
-
-def _decode(data: bytes) -> str:
-    # Bytes that are not UTF-8 become lone surrogates, which both outputs show in their own way.
-    return data.decode("utf-8", "surrogateescape")
 
 
 def _user(uid: int) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import select
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -16,9 +14,14 @@ from pybpf.gadget.attach import Attachments
 from pybpf.gadget.filters import mntns_filter_map
 from pybpf.gadget.programs import Program
 from pybpf.load import load
-from pybpf.spec import ObjectSpec, Struct
+from pybpf.spec import ObjectSpec
+from pybpf.sys.pages import PAGE
+from pybpf.uapi import bpf
 
 __all__ = ["Session", "host_spec"]
+
+# Of each processor's perf buffer, if nothing else is asked for.
+_SIZE = 256 * 1024
 
 
 def host_spec(
@@ -35,12 +38,16 @@ def host_spec(
     return lower(program.declarations, values, target, buffer=buffer, options=Options(passes))
 
 
-class Session:
+class Session(events.Stream):
     """Runs a program from `with` to its end, whatever ends it; nothing stays in the kernel.
 
+    Read its events by `for event in session`, `async for event in session`, `.call(callback)`, `.batches()`
+    or `.arrays()`: see events.Stream.
+
     `values` are those of the program's parameters, by name; `buffer` is `ringbuf`, `perf` or None for the
-    best that this kernel has; `warn` is told of each function that can't be traced, which is an error when
-    `strict`. Raises what lowering, loading and attaching raise.
+    best that this kernel has, and `size` its bytes (a perf buffer's of each processor), rounded up to a
+    power of 2; `warn` is told of each function that can't be traced, which is an error when `strict`. Raises
+    what lowering, loading and attaching raise.
     """
 
     def __init__(
@@ -49,23 +56,25 @@ class Session:
         values: Mapping[str, Any],
         *,
         buffer: str | None = None,
+        size: int | None = None,
         strict: bool = False,
         passes: frozenset[str] = frozenset(OPTIONAL),
         warn: Callable[[str], None] = lambda text: None,
     ) -> None:
         declared = program.declarations.events
         assert declared is not None
-        self.layout: Struct = declared.layout
-        self.shown = 0
+        pages = 1 << (((size or _SIZE) - 1) // PAGE).bit_length()
         spec = host_spec(program, values, buffer, passes)
+        if size:
+            spec = _sized(spec, pages * PAGE)
         # Before anything is loaded, which takes the most time.
         self._attachments = Attachments(spec, strict=strict, warn=warn)
         with contextlib.ExitStack() as owned:
             loaded = owned.enter_context(load(self._attachments.needed(spec)))
             if values.get("mntns"):
                 loaded.maps[mntns_filter_map.name][values["mntns"]] = 1
-            self._heap = loaded.maps[declared.heap]
-            self._reader = owned.enter_context(events.open_reader(loaded.maps[declared.name]))
+            reader = owned.enter_context(events.open_reader(loaded.maps[declared.name], pages))
+            super().__init__(reader, declared.layout, loaded.maps[declared.heap])
             owned.callback(self._attachments.close)
             self._attachments.attach(loaded)
             self._owned = owned.pop_all()
@@ -74,40 +83,6 @@ class Session:
     def attached(self) -> list[str]:
         """The kernel functions that are traced."""
         return self._attachments.attached
-
-    @property
-    def lost(self) -> int:
-        """How many events the buffer had no room for, until now."""
-        return events.lost_sends(self._heap)
-
-    def batches(
-        self, *, timeout: float | None = None, most: int | None = None, wake: int | None = None
-    ) -> Iterator[list[tuple[Any, ...]]]:
-        """Decoded events, all that are there at a time, as flat tuples of the layout's leaves.
-
-        Ends after `timeout` seconds, after `most` events, or when the descriptor `wake` is readable. Then the
-        probes are detached, and what is in the buffer by then still comes.
-        """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        decode = events.Decoder(self.layout).decode
-        poll = select.poll()
-        poll.register(self._reader.fileno(), select.POLLIN)
-        if wake is not None:
-            poll.register(wake, select.POLLIN)
-        ending = False
-        while not ending:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            ready = {fd for fd, _ in poll.poll(None if left is None else left * 1000)}
-            ending = wake in ready or (deadline is not None and time.monotonic() >= deadline)
-            if ending:
-                self.detach()
-            batch = [decode(record) for record in self._reader.read()]
-            if most is not None and self.shown + len(batch) >= most:
-                batch = batch[: most - self.shown]
-                ending = True
-            self.shown += len(batch)
-            if batch:
-                yield batch
 
     def detach(self) -> None:
         """Take the probes off the kernel's functions; events that were sent before can still be read."""
@@ -124,3 +99,13 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _sized(spec: ObjectSpec, size: int) -> ObjectSpec:
+    """The same with a ring buffer of this size."""
+    return spec._replace(
+        maps=tuple(
+            each._replace(max_entries=size) if each.type == bpf.BPF_MAP_TYPE_RINGBUF else each
+            for each in spec.maps
+        )
+    )

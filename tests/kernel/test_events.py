@@ -145,11 +145,29 @@ def test_perf_record_lost_counts_what_the_program_counted_and_later() -> None:
 
 def test_poll_wakes_when_a_record_comes(sending: Sending) -> None:
     threading.Timer(0.05, sending.send, [7]).start()
-    poller = select.poll()
-    poller.register(sending.reader.fileno(), select.POLLIN)
-    assert poller.poll(5000)
     assert sending.reader.poll(5) is True
     assert sending.numbers() == [7]
+
+
+def test_the_descriptor_of_a_ring_buffer_wakes_at_the_first_record() -> None:
+    with load.load(sender(RING)) as loaded, events.open_reader(loaded.maps["events"]) as reader:
+        threading.Timer(0.05, Sending(loaded, reader).send, [7]).start()
+        poller = select.poll()
+        poller.register(reader.fileno(), select.POLLIN)
+        assert poller.poll(5000)
+
+
+def test_the_descriptor_of_a_perf_buffer_wakes_when_a_quarter_is_full() -> None:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    with load.load(sender(PERF)) as loaded, events.open_reader(loaded.maps["events"], 1) as reader:
+        sending = Sending(loaded, reader)
+        poller = select.poll()
+        poller.register(reader.fileno(), select.POLLIN)
+        sent = 0
+        while not poller.poll(0):
+            sending.send(sent)
+            sent += 1
+        assert 1024 <= sent * 32 <= 1024 + 64  # 8 + 4 + 16 bytes, padded
 
 
 @pytest.mark.parametrize("spec", [RING, PERF], ids=["ringbuf", "perf"])

@@ -105,7 +105,7 @@ def test_bytes_survive_json(data: bytes) -> None:
     line = JsonLines(Struct("E", [("file", CString(64))]), Clock()).lines([(data,)])
     assert line.isascii()
     assert line.count("\n") == 1
-    assert json.loads(line)["file"].encode("utf-8", "surrogateescape") == data
+    assert json.loads(line)["file"].encode("utf-8", "surrogateescape") == data.partition(b"\0")[0]
 
 
 @given(st.text(max_size=30), st.integers(1, 40))
