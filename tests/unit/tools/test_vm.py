@@ -34,8 +34,8 @@ def test_a_name_is_a_version_or_the_start_of_one(name: str, release: str, called
 
 
 def test_the_newest_release_is_the_last() -> None:
-    releases = ["6.12.9+deb12-amd64", "6.12.90+deb12-amd64", "6.12.90+deb12.1-amd64", "6.12.117+deb13-amd64"]
-    assert sorted(releases[::-1], key=vm_kernels._order) == releases
+    releases = ["6.12.117+deb13-amd64", "6.12.90+deb12-amd64", "6.12.90+deb12.1-amd64", "6.12.9+deb12-amd64"]
+    assert sorted(releases, key=vm_kernels._order) == [releases[3], releases[1], releases[2], releases[0]]
 
 
 @pytest.mark.parametrize("name", ["", "six", "6", "6.1; reboot", "../6.1", "6.1 6.2"])
