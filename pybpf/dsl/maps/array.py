@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pybpf.codegen.ir import Op
-from pybpf.dsl.branching import choose, surely
+from pybpf.dsl.branching import surely
 from pybpf.dsl.index import position
 from pybpf.dsl.maps.keyed import Keyed
-from pybpf.dsl.memory import Memory, stack, write
+from pybpf.dsl.maps.lookup import Indexed
+from pybpf.dsl.memory import Memory
 from pybpf.dsl.method import method
 from pybpf.dsl.places import load, store
 from pybpf.dsl.types import u32
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ArrayMap", "PerCpuArrayMap"]
 
 
-class ArrayMap(Keyed):
+class ArrayMap(Indexed, Keyed):
     """`BPF_MAP_TYPE_ARRAY` (Linux 3.19).
 
     `array[index]` is the element where the index can't be too large: a constant, or a kernel value with a
@@ -32,19 +32,6 @@ class ArrayMap(Keyed):
 
     def __init__(self, name: str, value: Any, max_entries: int, flags: int = 0) -> None:
         super().__init__(name, u32, value, max_entries, flags)
-
-    def key_at(self, cx: Context, key: Any) -> Op:
-        index = position(cx, key, self.max_entries, self)
-        place = stack(cx, 4, "index")
-        write(cx, place, 4, cx.build.const(index) if isinstance(index, int) else index.op)
-        return place.base
-
-    def address_of(self, cx: Context, key: Any) -> Op:
-        index = position(cx, key, self.max_entries, self)
-        if isinstance(index, int) or index.most <= u32.maximum:
-            return super().address_of(cx, key)
-        inside = Condition("lt", index.op, cx.build.const(self.max_entries))
-        return choose(cx, inside, "inside", lambda: self.lookup(cx, self.key_at(cx, key)))
 
     def _is_certain(self, cx: Context, key: Any) -> bool:
         index = position(cx, key, self.max_entries, self)
@@ -70,10 +57,6 @@ class ArrayMap(Keyed):
 
     def set_item(self, cx: Context, key: Any, value: Any) -> None:
         store(cx, self.place(cx, key), self.value, value, f"an element of {self.name}")
-
-    def contains(self, cx: Context, key: Any) -> Condition | bool:
-        index = position(cx, key, self.max_entries, self)
-        return isinstance(index, int) or Condition("lt", index.op, cx.build.const(self.max_entries))
 
     def delete_item(self, cx: Context, key: Any) -> None:
         raise self.only(cx, "is an array, whose elements are always there", "set one to 0 instead")

@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from pybpf.codegen.ir import Op
 from pybpf.dsl.branching import choose
+from pybpf.dsl.index import position
 from pybpf.dsl.maps.map import Map
 from pybpf.dsl.maybe import Maybe
-from pybpf.dsl.memory import Memory, read
+from pybpf.dsl.memory import Memory, read, stack, write
 from pybpf.dsl.method import method
 from pybpf.dsl.places import load, place_of
 from pybpf.dsl.records import number
-from pybpf.dsl.types import layout_of
+from pybpf.dsl.types import layout_of, u32
 from pybpf.dsl.values import Condition, Scalar, integer
 from pybpf.spec import Int, Layout, MapSpec, Pointer
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["Lookup"]
+__all__ = ["Indexed", "Lookup"]
 
 
 class Lookup(Map):
@@ -82,6 +83,25 @@ class Lookup(Map):
 
     def contains(self, cx: Context, key: Any) -> Condition | bool:
         return _there(cx, self.address_of(cx, key))
+
+
+class Indexed(Lookup):
+    """A map whose keys are indices, from 0 up to `max_entries`."""
+
+    def key_at(self, cx: Context, key: Any) -> Op:
+        index = position(cx, key, self.max_entries, self)
+        place = stack(cx, 4, "index")
+        op = cx.build.const(index) if isinstance(index, int) else index.op
+        if isinstance(index, Scalar) and index.most > u32.maximum:
+            # What doesn't fit an index must not become one that is there.
+            most = cx.build.const(u32.maximum)
+            op = choose(cx, Condition("gt", index.op, most), "beyond", lambda: most, lambda: index.op)
+        write(cx, place, 4, op)
+        return place.base
+
+    def contains(self, cx: Context, key: Any) -> Condition | bool:
+        index = position(cx, key, self.max_entries, self)
+        return isinstance(index, int) or Condition("lt", index.op, cx.build.const(self.max_entries))
 
 
 def _there(cx: Context, address: Op) -> Condition:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pybpf.codegen.ir import Op
-from pybpf.dsl.maps.lookup import Lookup
+from pybpf.dsl.maps.lookup import Indexed, Lookup
 from pybpf.dsl.maps.map import Map
 from pybpf.dsl.maybe import Maybe
 from pybpf.dsl.types import u32
@@ -50,7 +50,7 @@ class HashOfMaps(Lookup):
         self.set_item(cx, key, None)
 
 
-class ArrayOfMaps(HashOfMaps):
+class ArrayOfMaps(Indexed, HashOfMaps):
     """`BPF_MAP_TYPE_ARRAY_OF_MAPS` (Linux 4.12): the same with an index as the key."""
 
     type = bpf.BPF_MAP_TYPE_ARRAY_OF_MAPS

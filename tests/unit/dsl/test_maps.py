@@ -227,9 +227,11 @@ CASES = {
         else:
             counts[a] = u64(n)
         counts[a + 100] = slots.get(u32(a), 7) + u64(u32(a) in slots)
+        counts[500] = slots.get(a + (1 << 32), 1234) + u64(a in slots)
+        slots.update(a + (1 << 32), 5)
         """,
         [(7, 0), (8, 0)],
-        {7: 0, 107: 1, 8: 99, 108: 7},
+        {7: 0, 107: 1, 8: 99, 108: 7, 500: 1234},
     ),
     "records in an array": (
         "rows[1].hits += b\nrows[2] = rows[1]\ncounts[0] = rows[2].hits",
