@@ -81,7 +81,7 @@ def program(rounds: int) -> bytes:
     )
 
 
-def floor(code: list[Instruction | None], data: bytearray) -> tuple[int, int]:
+def floor(code: list[Instruction], data: bytearray) -> tuple[int, int]:
     """The straightforward way: fetch, decode, execute; r0 and the number of instructions."""
     registers = [0] * 11
     stack = bytearray(512)
