@@ -195,7 +195,8 @@ class VerifierError(LoadError):
     """The kernel's verifier rejected a program.
 
     `.program` its name, `.summary` the decisive line, `.location` the Python line of the rejected
-    instruction (None when unknown), `.index` that instruction (-1 when unknown), `.log` the whole log.
+    instruction (None when unknown), `.index` that instruction (-1 when unknown), `.log` the whole log,
+    `.notes` what it means in plain words.
     """
 
     def __init__(
@@ -206,10 +207,13 @@ class VerifierError(LoadError):
         location: Location | None = None,
         index: int = -1,
         lines: Iterable[str] = (),
+        notes: Iterable[str] = (),
     ) -> None:
+        self.notes = tuple(notes)
         text = f"the verifier rejected {program}: {summary}"
         if location is not None:
             text = f"{location}: {text}\n{location.snippet()}"
+        text = "\n".join([text, *self.notes])
         decisive = list(lines)
         if decisive:
             text += "\n" + "\n".join(f"    {line}" for line in decisive)

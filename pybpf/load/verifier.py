@@ -10,6 +10,8 @@ import re
 from typing import NamedTuple
 
 from pybpf.errors import VerifierError
+from pybpf.load import registers
+from pybpf.load.causes import cause
 from pybpf.source import Location
 from pybpf.spec import ProgramSpec
 from pybpf.sys import explain
@@ -20,7 +22,8 @@ __all__ = ["Verdict", "error", "locate", "read"]
 _INSTRUCTION = re.compile(r"(\d+): \([0-9a-f]{2}\) ")
 _MENTIONED = re.compile(r"\binsn (\d+)\b")
 # Figures at the end, which say nothing of the cause.
-_FIGURES = re.compile(r"processed \d+ insns|verification time |stack depth ")
+_FIGURES = re.compile(r"processed \d+ insns|verification time |stack depth |(cur|old) state: ")
+_REGISTER = re.compile(r"\bR(\d+)\b")
 _REPORT = "Verification failed: "
 # How many lines before the decisive one are shown with it, at least.
 _SHOWN = 3
@@ -76,4 +79,26 @@ def error(spec: ProgramSpec, log: str) -> VerifierError:
         # Lockdown takes the helper away, of which the verifier only says that it isn't there.
         lockdown = explain.lockdown_forbids("reading kernel memory", privilege())
         summary += f": {lockdown}" if lockdown else ""
-    return VerifierError(spec.name, summary, log, locate(spec, index), index, lines)
+    notes = _notes(spec, summary, log.splitlines())
+    return VerifierError(spec.name, summary, log, locate(spec, index), index, lines, notes)
+
+
+def _notes(spec: ProgramSpec, summary: str, log: list[str]) -> list[str]:
+    """What the decisive line means, what helps, and what the register is that it names."""
+    notes = []
+    found = cause(summary)
+    if found is not None:
+        notes += [f"that is: {found.why}", f"what helps: {found.cure}"]
+    named = _REGISTER.search(summary)
+    if named is None or "!read_ok" in summary:  # it holds nothing
+        return notes
+    number = int(named[1])
+    place = registers.origin(spec.code, log, number)
+    called = registers.name(place) if place else ""
+    held = registers.state(log, number)
+    if held:
+        notes.append(f"r{number}{f' ({called})' if called else ''} is {registers.meaning(held)}")
+    if place is not None:
+        text = place.text.strip()
+        notes.append(f"r{number} comes from {place}{': ' if text else ''}{text}")
+    return notes
