@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from pybpf.gadget.clock import Clock
@@ -39,7 +39,7 @@ class JsonLines:
             if isinstance(value, dict):
                 text = self._object(value)
             else:
-                self._plan.append((value.source, value.make(json.dumps)))
+                self._plan.append((value.source, value.make(encode_basestring_ascii)))
                 text = "%d" if value.text is None else "%s"
             members.append(f'"{name}":{text}')
         return "{" + ",".join(members) + "}"
