@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pybpf.asm import KernelFunctionRef
-from pybpf.codegen.ir import Op
+from pybpf.codegen.ir import Block, Op
 from pybpf.dsl.types import i8, i16, i32, i64, u8, u16, u32, u64
 from pybpf.dsl.values import Condition, Scalar, Value
 from pybpf.spec import Int
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
+    from pybpf.dsl.text import Text
 
 __all__ = ["CONTEXT", "DIRECT", "INTEGERS", "KERNEL", "USER", "KernelMemory", "KernelPointer", "pointer"]
 
@@ -114,7 +115,10 @@ class KernelPointer(_Foreign):
         if target.kind not in ("struct", "union"):
             raise cx.error(f"{self.describe()} has no fields, so no {name!r}: {_cure(cx, target)}")
         op, access = _entered(cx, self, target)
-        return _field(cx, op, 0, target, name, access)
+        found = _field(cx, op, 0, target, name, access)
+        if isinstance(found, KernelMemory):
+            found.trusted = self.trusted
+        return found
 
     def item(self, cx: Context, key: Any) -> Any:
         """`pointer[i]`: element i of an array that it points to; `pointer[0]` is what it points to."""
@@ -149,13 +153,35 @@ class KernelMemory(_Foreign):
         )
 
     def rebuild(self, parts: Sequence[Op]) -> KernelMemory:
-        return KernelMemory(parts[0], self.offset, self.type, self.access)
+        made = KernelMemory(parts[0], self.offset, self.type, self.access)
+        made.trusted = self.trusted
+        return made
 
     def moved(self, offset: int, type: Any) -> KernelMemory:
         """What lies `offset` bytes further on."""
         return KernelMemory(self.base, self.offset + offset, type, self.access)
 
+    def _text(self) -> Text | None:
+        """An array of characters as a text."""
+        from pybpf.dsl.text import Text
+
+        found = self.type.resolve()
+        if found.kind != "array" or found.target.resolve().kind != "int" or found.target.size != 1:
+            return None
+        return Text(found.size, fill=lambda cx, into: self.read_into(cx, into, found.size))
+
+    def length(self, cx: Context) -> int:
+        count: int = self.type.resolve().count
+        return count or super().length(cx)
+
+    def branch_equal(self, cx: Context, other: Any, same: Block, different: Block) -> bool:
+        text = self._text()
+        return text is not None and text.branch_equal(cx, other, same, different)
+
     def attribute(self, cx: Context, name: str) -> Any:
+        text = self._text()
+        if text is not None:
+            return text.attribute(cx, name)
         found = self.type.resolve()
         if found.kind not in ("struct", "union"):
             raise cx.error(f"{self.describe()} has no fields, so no {name!r}")

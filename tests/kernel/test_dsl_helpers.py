@@ -66,7 +66,7 @@ def fire(map: u64, key: Key, value: Timed) -> u64:
     counts[1] = 77
     return 0
 
-@kprobe("vfs_read")
+@kprobe("filp_close")
 def probe(p: "struct file *", n: u64, u: "const char __user *"):
     e = events.reserve()
     if not e:
@@ -282,6 +282,23 @@ def test_full_path(folder, lowered, tmp_path, monkeypatch):
     whole = os.getcwd()
     names = whole.split("/")
     assert found == (whole if len(names) <= 31 else f".../{'/'.join(names[-31:])}")
+
+
+# fentry comes with the same kernels that trace functions; natively there is neither.
+@pytest.mark.needs("kprobes", "kernel_memory")
+@pytest.mark.parametrize(
+    "source",
+    [
+        "d_path(p.f_path, e.path)",
+        "e.path = full_path(p.f_path)",
+        "counts[u64(sock_from_file(p) != None)] = get_func_ip()",
+        'counts[u64(p.f_path.dentry.d_sb.s_id == "proc")] = 1',
+    ],
+)
+def test_the_verifier_accepts_what_a_traced_function_was_given(source, lowered):
+    need(source)
+    with load.load(lowered(source, "fentry")) as loaded:
+        assert loaded.programs["probe"].info().xlated_size
 
 
 def test_a_function_that_this_kernel_lacks():

@@ -200,18 +200,21 @@ def _address(call: Call, parameter: Parameter, value: Any, user: bool) -> Op:
 
 def _trusted(call: Call, parameter: Parameter, value: Any) -> Op:
     wanted = struct_of(parameter.type) if "struct" in parameter.type else parameter.name
-    if not isinstance(value, KernelPointer) or value.target.resolve().key != f"struct {wanted}":
+    if not isinstance(value, (KernelPointer, KernelMemory)) or _struct(value) != f"struct {wanted}":
         raise call.error(parameter, f"a struct {wanted} *", value)
     if value.nullable:
-        raise call.error(
-            parameter, f"a struct {wanted} *", value, "check it first, as in `if not ...: return`"
-        )
+        cure = "check it first, as in `if not ...: return`"
+        raise call.error(parameter, f"a struct {wanted} *", value, cure)
     if not value.trusted:
         raise call.cx.error(
             f"{parameter.name} of {call.helper} takes a struct {wanted} * that the kernel gave this program"
             " itself, such as get_current_task_btf(); this one was read from memory"
         )
-    return value.op
+    return value.address(call.cx)
+
+
+def _struct(value: KernelPointer | KernelMemory) -> str:
+    return str((value.target if isinstance(value, KernelPointer) else value.type).resolve().key)
 
 
 def _own(call: Call, parameter: Parameter, value: Any) -> Op:

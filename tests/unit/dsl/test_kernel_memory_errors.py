@@ -119,7 +119,7 @@ ERRORS = {
         "p.f_path[1]",
         "a probe can't write to kernel memory",
     ),
-    "get_current_task_btf().comm.x": "a char[16] in kernel memory has no fields, so no 'x'",
+    "get_current_task_btf().comm.x": "a text of 16 bytes has no 'x'; it has startswith",
     "e.comm = p": (
         "e.comm",
         "Event.comm is a text of 16 bytes, and can't be set to a struct file *",
