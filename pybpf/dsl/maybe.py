@@ -39,6 +39,14 @@ class Maybe(Value):
     def rebuild(self, parts: Sequence[Op]) -> Maybe:
         return Maybe(self.value.rebuild(parts[:-1]), parts[-1], self.origin)
 
+    def joined(self, other: Value) -> Maybe:
+        assert isinstance(other, Maybe)
+        origin = self.origin if other.origin is self.origin else None
+        return Maybe(self.value.joined(other.value), self.presence, origin)
+
+    def renewed(self) -> Maybe:
+        return Maybe(self.value.renewed(), self.presence)
+
     def checked(self) -> Value:
         return self.value
 

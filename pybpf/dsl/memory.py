@@ -97,6 +97,21 @@ class Memory(NamedTuple):
     def address(self, cx: Context) -> Op:
         return cx.build.address(self.base, self.offset)
 
+    def settled(self, cx: Context) -> Memory:
+        """The same by its own address: so a variable can be this place on one path, and that on another."""
+        if self.event is not None:
+            return self
+        align = min(self.align, self.offset & -self.offset) if self.offset else self.align
+        return Memory(self.address(cx), 0, align, on_stack=self.on_stack)
+
+    def alike(self, other: Memory | None) -> bool:
+        """Whether only their bases differ, and how those are aligned."""
+        return other is not None and other._replace(base=self.base, align=self.align) == self
+
+    def joined(self, other: Memory) -> Memory:
+        """Either of two that are alike."""
+        return self._replace(align=min(self.align, other.align))
+
     def wrote(self, cx: Context, length: Op | None = None) -> None:
         """It was set as a whole; of a text, `length` bytes."""
         if self.event is not None:

@@ -32,10 +32,18 @@ class RecordPlace(AnyRecord):
 
     def same_kind(self, other: Value) -> bool:
         return (
-            isinstance(other, RecordPlace)
-            and other.layout is self.layout
-            and other.place._replace(base=self.place.base) == self.place
+            isinstance(other, RecordPlace) and other.layout is self.layout and self.place.alike(other.place)
         )
+
+    def kept(self, cx: Context) -> RecordPlace:
+        return RecordPlace(self.layout, self.place.settled(cx))
+
+    def joined(self, other: Value) -> RecordPlace:
+        assert isinstance(other, RecordPlace)
+        return RecordPlace(self.layout, self.place.joined(other.place))
+
+    def renewed(self) -> RecordPlace:
+        return RecordPlace(self.layout, self.place._replace(align=self.layout.align))
 
     def truth(self, cx: Context) -> bool:
         return True
@@ -91,8 +99,18 @@ class ArrayPlace(Value):
         return (
             isinstance(other, ArrayPlace)
             and _alike(other.layout, self.layout)
-            and other.place._replace(base=self.place.base) == self.place
+            and self.place.alike(other.place)
         )
+
+    def kept(self, cx: Context) -> ArrayPlace:
+        return ArrayPlace(self.layout, self.place.settled(cx))
+
+    def joined(self, other: Value) -> ArrayPlace:
+        assert isinstance(other, ArrayPlace)
+        return ArrayPlace(self.layout, self.place.joined(other.place))
+
+    def renewed(self) -> ArrayPlace:
+        return ArrayPlace(self.layout, self.place._replace(align=self.layout.align))
 
     def length(self, cx: Context) -> int:
         return self.layout.count

@@ -42,7 +42,31 @@ class Bytes(Methods):
         return f"{self.size} bytes"
 
     def rebuild(self, parts: Sequence[Op]) -> Value:
-        return Bytes(self.size, self.memory_of(parts))
+        return self.moved(self.memory_of(parts)) if parts else self
+
+    def same_kind(self, other: Value) -> bool:
+        return (
+            type(self) is type(other)
+            and isinstance(other, Bytes)
+            and self.size == other.size
+            and self.place is not None
+            and self.place.alike(other.place)
+        )
+
+    def kept(self, cx: Context) -> Value:
+        return Bytes(self.size, self.memory(cx).settled(cx))
+
+    def joined(self, other: Value) -> Value:
+        if self.place is None or not isinstance(other, Bytes) or other.place is None:
+            return self
+        return self.moved(self.place.joined(other.place))
+
+    def renewed(self) -> Value:
+        return self if self.place is None else self.moved(self.place._replace(align=1))
+
+    def moved(self, place: Memory) -> Bytes:
+        """As many bytes of this kind at another place."""
+        return Bytes(self.size, place)
 
     def memory_of(self, parts: Sequence[Op]) -> Memory:
         assert self.place is not None
@@ -163,11 +187,12 @@ class Text(Bytes):
     def describe(self) -> str:
         return f"a text of {self.size} bytes"
 
-    def rebuild(self, parts: Sequence[Op]) -> Value:
-        return type(self)(self.size, place=self.memory_of(parts)) if parts else self
+    def moved(self, place: Memory) -> Bytes:
+        return type(self)(self.size, place=place)
 
     def kept(self, cx: Context) -> Value:
-        return self if self.place is not None else TextPlace(self.size, place=self.memory(cx))
+        kind = TextPlace if self.place is None else type(self)
+        return kind(self.size, place=self.memory(cx).settled(cx))
 
     def memory(self, cx: Context) -> Memory:
         if self.place is not None:
@@ -223,6 +248,9 @@ class ConstantText(Text):
 
     def kept(self, cx: Context) -> Value:
         return self
+
+    def same_kind(self, other: Value) -> bool:
+        return isinstance(other, ConstantText) and self.data == other.data
 
     def piece(self, cx: Context, place: Memory, at: int, size: int) -> Op:
         return cx.build.const(int.from_bytes(self.data[at : at + size], "little"))

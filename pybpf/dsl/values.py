@@ -62,6 +62,14 @@ class Value:
     def rebuild(self, parts: Sequence[Op]) -> Value:
         return self
 
+    def joined(self, other: Value) -> Value:
+        """What this and another of the same kind both are: without what is known of one only."""
+        return self
+
+    def renewed(self) -> Value:
+        """Anything of this kind: without what is known of this one."""
+        return self
+
     def checked(self) -> Value:
         """The same, once it is known not to be null."""
         return self
@@ -116,6 +124,13 @@ class Scalar(Value):
 
     def rebuild(self, parts: Sequence[Op]) -> Scalar:
         return Scalar(parts[0], self.layout, self.most)
+
+    def joined(self, other: Value) -> Scalar:
+        most = other.most if isinstance(other, Scalar) else self.layout.maximum
+        return Scalar(self.op, self.layout, max(self.most, most))
+
+    def renewed(self) -> Scalar:
+        return Scalar(self.op, self.layout)
 
     def truth(self, cx: Context) -> Condition:
         return Condition("ne", self.op, cx.build.const(0), self.layout.size)

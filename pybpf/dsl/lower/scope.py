@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Union
 
@@ -269,11 +270,10 @@ class Scope:
 def _merged(bindings: list[_Binding]) -> _Binding:
     """One for all that are the same, but for what was found out about them on some paths."""
     first = bindings[0]
-    if isinstance(first, _Variable) and isinstance(first.kind, Scalar):
-        kinds = [each.kind for each in bindings if isinstance(each, _Variable)]
-        most = max(kind.most for kind in kinds if isinstance(kind, Scalar))
-        return first._replace(kind=Scalar(first.kind.op, first.kind.layout, most))
-    return first if all(_copies(first, each) for each in bindings) else _renewed(first)
+    if not isinstance(first, _Variable):
+        return first
+    kinds = [each.kind for each in bindings if isinstance(each, _Variable)]
+    return first._replace(kind=functools.reduce(lambda one, other: one.joined(other), kinds))
 
 
 def _copies(a: _Binding, b: _Binding) -> bool:
@@ -284,12 +284,8 @@ def _copies(a: _Binding, b: _Binding) -> bool:
 
 
 def _renewed(binding: _Binding) -> _Binding:
-    """From here on, the name may stand for something else: no longer what its copies are, or so small."""
-    if isinstance(binding, _Variable) and isinstance(binding.kind, Maybe):
-        return binding._replace(kind=Maybe(binding.kind.value, binding.kind.presence))
-    if isinstance(binding, _Variable) and isinstance(binding.kind, Scalar):
-        return binding._replace(kind=Scalar(binding.kind.op, binding.kind.layout))
-    return binding
+    """From here on, the name may stand for anything of its kind."""
+    return binding._replace(kind=binding.kind.renewed()) if isinstance(binding, _Variable) else binding
 
 
 def _same(a: _Binding, b: _Binding) -> bool:

@@ -48,6 +48,11 @@ class Flags(Record):
     rest: u8
     wide: Bits[u64, 40]
 
+class Odd(Record):
+    x: u32
+    y: u32
+    z: u32
+
 class Longer(Point):
     z: i64
 
@@ -220,6 +225,30 @@ CASES = {
         """,
         [(0, 0)],
         {1: 13, 2: 5, 3: 108, 4: 1, 5: 1, 6: 9},
+    ),
+    "one place or another": (
+        """
+        peer = Peer(name="one", points=[Point(1, 1), Point(2, 2), Point(3, 3)])
+        other = Peer(name="two")
+        point = peer.points[1] if a else peer.points[2]
+        point.x += 10
+        name = peer.name if a else other.name
+        counts[a] = u64(point.x) + 100 * u64(name == "one")
+        if a:
+            row = peer.address.words
+        else:
+            row = other.address.words
+        row[1] = 7
+        counts[a + 2] = u64(peer.address.words[1]) + 10 * u64(other.address.words[1])
+        row = Array[Odd, 3](Odd(1, 1, 1), Odd(2, 2, 2))
+        odd = row[0]
+        for i in range(3):
+            odd.z += u32(i + 7)
+            odd = row[i]
+        counts[a + 4] = u64(odd == row[2]) + 10 * u64(row[0].z) + 1000 * u64((row[1] if a else row[0]).z)
+        """,
+        [(0, 0), (1, 0)],
+        {0: 13, 1: 112, 2: 70, 3: 7, 4: 16161, 5: 11161},
     ),
     "a text that two branches use": (
         """
