@@ -34,8 +34,26 @@ __all__ = [
 
 
 def near_names(name: str, names: Iterable[str], most: int = 3) -> list[str]:
-    """The names most like `name`, best first; at most `most` of them."""
-    return difflib.get_close_matches(name, list(names), n=most, cutoff=0.6)
+    """The names most like `name`, best first: at most `most`, none of them much less like it than the best.
+
+    The dashes that options begin with don't count: they are no likeness.
+    """
+    matcher = difflib.SequenceMatcher(b=name.lstrip("-"))
+    likeness = {}
+    for each in names:
+        matcher.set_seq1(each.lstrip("-"))
+        # The quick ones, never less than the ratio, say most often that it isn't worth finding.
+        if matcher.real_quick_ratio() >= _LEAST and matcher.quick_ratio() >= _LEAST:
+            likeness[each] = matcher.ratio()
+    least = max(_LEAST, max(likeness.values(), default=0) - _WORSE)
+    found = sorted(
+        (each for each in likeness if likeness[each] >= least), key=lambda n: (likeness[n], n), reverse=True
+    )
+    return found[:most]
+
+
+# How like a name must be to be worth showing (1: the same), and how much less than the best.
+_LEAST, _WORSE = 0.6, 0.1
 
 
 def near(name: str, names: Iterable[str]) -> str:

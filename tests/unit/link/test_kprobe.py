@@ -144,5 +144,5 @@ def test_a_kind_that_is_none() -> None:
     with pytest.raises(UsageError) as caught:
         link.attach("kprob", 3, "vfs_read")
     assert str(caught.value) == (
-        "programs can't be attached as 'kprob' (did you mean 'kprobe' or 'uprobe' or 'kretprobe'?)"
+        "programs can't be attached as 'kprob' (did you mean 'kprobe'?)"
     )
