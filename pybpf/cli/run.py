@@ -95,6 +95,7 @@ def _show(program: Program, session: Session, signals: Signals, args: argparse.N
             sys.stdout.writelines(
                 json.dumps({"kind": "lost", **loss._asdict()}, sort_keys=True) + "\n" for loss in losses
             )
+            sys.stdout.flush()
 
     ends = {"timeout": args.timeout, "most": args.max_events, "wake": signals.fileno()}
     for batch in session.batches(**ends, lost=lost):

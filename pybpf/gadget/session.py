@@ -14,11 +14,11 @@ from pybpf.gadget.attach import Attachments
 from pybpf.gadget.filters import mntns_filter_map
 from pybpf.gadget.programs import Program
 from pybpf.load import load
-from pybpf.spec import ObjectSpec
+from pybpf.spec import Int, ObjectSpec, Struct
 from pybpf.sys.pages import PAGE
 from pybpf.uapi import bpf
 
-__all__ = ["Session", "host_spec"]
+__all__ = ["Session", "host_spec", "late_times"]
 
 # Of each processor's perf buffer, if nothing else is asked for.
 _SIZE = 256 * 1024
@@ -75,6 +75,8 @@ class Session(events.Stream):
                 loaded.maps[mntns_filter_map.name][values["mntns"]] = 1
             reader = owned.enter_context(events.open_reader(loaded.maps[declared.name], pages))
             super().__init__(reader, declared.layout, loaded.maps[declared.heap])
+            if late_times(declared.layout):
+                warn("this kernel has no bpf_ktime_get_boot_ns (5.8): times are when events are read")
             owned.callback(self._attachments.close)
             self._attachments.attach(loaded)
             self._owned = owned.pop_all()
@@ -99,6 +101,12 @@ class Session(events.Stream):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def late_times(layout: Struct) -> bool:
+    """Are the times of these events when they are read, since this kernel can't tell when they are sent?"""
+    roles = [leaf.layout.role for leaf in layout.leaves() if isinstance(leaf.layout, Int)]
+    return "timestamp" in roles and not features.ktime_get_boot_ns()
 
 
 def _sized(spec: ObjectSpec, size: int) -> ObjectSpec:
