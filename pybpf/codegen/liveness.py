@@ -80,7 +80,7 @@ def _outlives(op: Op) -> bool:
 
 
 def _live_out(function: Function) -> dict[Block, set[Op]]:
-    """The values that are needed after each block, other than as an argument of a phi."""
+    """The values that are needed after each block, other than by the phis of the next."""
     needs: dict[Block, set[Op]] = {}
     makes: dict[Block, set[Op]] = {}
     for block in function.blocks:
@@ -91,6 +91,11 @@ def _live_out(function: Function) -> dict[Block, set[Op]]:
                 need.update(arg for arg in op.args if arg.kind not in FREE and arg not in made)
             made.add(op)
         needs[block], makes[block] = need, made
+    for block in function.blocks:
+        for phi in block.phis():
+            for pred, arg in zip(block.preds, phi.args):
+                if arg.kind not in FREE and arg not in makes[pred]:
+                    needs[pred].add(arg)  # a phi looks at its arguments at the end of where they come from
     out: dict[Block, set[Op]] = {block: set() for block in function.blocks}
     work = list(function.blocks)
     while work:

@@ -104,6 +104,14 @@ FUNCTIONS = {
                 total += i * 10 + j
         return total
     """,
+    "a value from before a loop, chosen in it": """
+        kept = a & 15
+        total = b
+        if kept:
+            for i in range(12):
+                total = ((kept if total > a else 7) ^ (total * b)) & 0xFFFF
+        return total
+    """,
     "match": """
         match a:
             case 0:
