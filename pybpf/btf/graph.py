@@ -23,6 +23,9 @@ _STRIDE = 4096
 # From here on a walk takes longer than to load an index of all: some 20,000 types.
 _LONG = 1 << 17
 
+# Of so many types the names are looked at to tell whether all are sorted.
+_SAMPLE = 256
+
 _PTR = KINDS.index("ptr") << 24
 
 
@@ -67,6 +70,7 @@ class Btf:
         self._by_key: dict[str, Type] = {}
         self._pointer_size = 0
         self._index = index
+        self._sorted: bool | None = None
         self._asked: set[tuple[int, str]] | None = None
 
     def __repr__(self) -> str:
@@ -183,6 +187,9 @@ class Btf:
         """Types of this BTF itself of that name. Lazy: the first is found without looking at the rest."""
         mask = _mask(kinds)
         raw = name.encode("utf-8", "surrogateescape")
+        if raw and self._is_sorted():
+            yield from self._named_among_sorted(raw, mask)
+            return
         found = False
         for offset in self._string_offsets(raw, whole=True):
             for id in self._holding((offset,), 0, mask):
@@ -192,6 +199,32 @@ class Btf:
         if tails:
             for id in self._ids_of_any(tails, mask):
                 yield self.by_id(id)
+
+    def _is_sorted(self) -> bool:
+        # Since Linux 7.0 a kernel's types are in the order of their names, those without first. Once all are
+        # stepped over, a sample tells.
+        if self._sorted is None and self._walked == len(self.words):
+            sample = [self._name_at(at) for at in self._starts[:: len(self._starts) // _SAMPLE + 1]]
+            self._sorted = len(sample) > _SAMPLE // 2 and sample == sorted(sample)
+        return bool(self._sorted)
+
+    def _name_at(self, place: int) -> bytes:
+        return self.string(self.words[place]).encode("utf-8", "surrogateescape")
+
+    def _named_among_sorted(self, raw: bytes, mask: int) -> Iterator[Type]:
+        low, high = 0, len(self._starts)
+        while low < high:
+            middle = (low + high) // 2
+            if self._name_at(self._starts[middle]) < raw:
+                low = middle + 1
+            else:
+                high = middle
+        for index in range(low, len(self._starts)):
+            at = self._starts[index]
+            if self._name_at(at) != raw:
+                break
+            if mask >> (self.words[at + 1] >> 24 & 0x7F) & 1:
+                yield self.by_id(self._first + index)
 
     def _holding(self, words: Sequence[int], place: int, mask: int) -> Iterator[int]:
         # The ids of the records in which these words stand at `place`. The bytes are searched for them; a hit
