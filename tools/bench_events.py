@@ -12,6 +12,7 @@ readers are measured beside ours, on the same records, with a ctypes cast and al
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import itertools
 import os
@@ -24,7 +25,7 @@ from typing import Any
 
 from pybpf import events, load
 from pybpf.asm import ops
-from pybpf.asm.ops import R0, R1, R2, R3, R4, R5, R6, R7, R8, R10
+from pybpf.asm.ops import R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10
 from pybpf.gadget.clock import Clock
 from pybpf.gadget.columns import Table
 from pybpf.gadget.gadget import Gadget
@@ -53,10 +54,14 @@ PERF = MapSpec("events", bpf.BPF_MAP_TYPE_PERF_EVENT_ARRAY, 4, 4, 0)
 PAGES = 256
 BATCH = 5000  # records of a filling; both buffers hold 1 MiB
 BASE = -EVENT.size
+TUPLES = "tuples in batches"
 
 
-def sender(buffer: MapSpec) -> ObjectSpec:
-    """A program that sends records: how many, from which number on, are its two arguments."""
+def sender(buffer: MapSpec, vary: bool = False) -> ObjectSpec:
+    """A program that sends records: how many, from which number on, are its two arguments.
+
+    Their lengths are the same, or `vary`, as those of records do that end in a name sent at its true length.
+    """
     texts = {BASE + 32: b"postgres", BASE + 48: b"systemd", BASE + 64: b"base/16384/00000"}
     code = [
         ops.mov64(R6, R1),
@@ -82,13 +87,16 @@ def sender(buffer: MapSpec) -> ObjectSpec:
         ops.alu("and", R1, 31),
         ops.alu("add", R1, 64),
         ops.store(1, R10, BASE + 81, R1),
+        ops.mov64(R9, R8),
+        ops.alu("and", R9, 31 if vary else 0),
+        ops.alu("add", R9, EVENT.size - (31 if vary else 0)),
     ]
     if buffer.type == bpf.BPF_MAP_TYPE_RINGBUF:
         code += [ops.load_map(R1, "events"), ops.mov64(R2, R10), ops.alu("add", R2, BASE)]
-        code += [ops.mov64(R3, EVENT.size), ops.mov64(R4, bpf.BPF_RB_NO_WAKEUP), ops.call("ringbuf_output")]
+        code += [ops.mov64(R3, R9), ops.mov64(R4, bpf.BPF_RB_NO_WAKEUP), ops.call("ringbuf_output")]
     else:
         code += [ops.mov64(R1, R6), ops.load_map(R2, "events"), ops.load_imm64(R3, bpf.BPF_F_CURRENT_CPU)]
-        code += [ops.mov64(R4, R10), ops.alu("add", R4, BASE), ops.mov64(R5, EVENT.size)]
+        code += [ops.mov64(R4, R10), ops.alu("add", R4, BASE), ops.mov64(R5, R9)]
         code += [ops.call("perf_event_output")]
     code += [
         ops.alu("add", R8, 1),
@@ -156,7 +164,7 @@ def ways(reader: events.Reader) -> Iterator[tuple[str, Callable[[], int]]]:
         return lambda: sum(show(batch).count("\n") for batch in tuples())
 
     yield "records as bytes", lambda: len(reader.read())
-    yield "tuples in batches", lambda: sum(map(len, tuples()))
+    yield TUPLES, lambda: sum(map(len, tuples()))
     yield "event objects", lambda: sum(1 for each in objects())
     yield "event objects, all 8 fields read", read_all
     yield "lines of columns", shown(table.lines)
@@ -209,26 +217,38 @@ def peer(buffer: Map) -> Callable[[], int] | None:
     return take
 
 
+@contextlib.contextmanager
+def loaded(spec: ObjectSpec) -> Iterator[tuple[load.Program, Map, events.Reader]]:
+    with load.load(spec) as objects:
+        map = objects.maps["events"]
+        with events.open_reader(map, PAGES) as reader:
+            yield objects.programs["send"], map, reader
+
+
+def measure_all(buffer: MapSpec, seconds: float) -> Iterator[tuple[str, Speed]]:
+    """Each way of one buffer, bcc's, and what records cost that are not alike."""
+    with loaded(sender(buffer)) as (send, map, reader):
+        for what, take in ways(reader):
+            yield what, measure(send, take, seconds)
+        theirs = peer(map)
+        if theirs:
+            yield "bcc: ctypes cast, all 8 fields read", measure(send, theirs, seconds)
+    with loaded(sender(buffer, vary=True)) as (send, _, reader):
+        what, take = next(way for way in ways(reader) if way[0] == TUPLES)
+        yield f"{what}, of records not alike", measure(send, take, seconds)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=1, help="of processor time, a measurement")
     parser.add_argument("--buffer", choices=("ringbuf", "perf"), help="only this one")
     args = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # a perf buffer is one processor's
-    print("million records a second:             by processor time, by the clock")
-    for name, spec in (("ringbuf", RING), ("perf", PERF)):
+    print("million records a second:                      by processor time, by the clock")
+    for name, buffer in (("ringbuf", RING), ("perf", PERF)):
         if args.buffer in (None, name):
-            with (
-                load.load(sender(spec)) as loaded,
-                events.open_reader(loaded.maps["events"], PAGES) as reader,
-            ):
-                send = loaded.programs["send"]
-                for what, take in ways(reader):
-                    print(f"{name:8} {what:34} {measure(send, take, args.seconds)}", flush=True)
-                theirs = peer(loaded.maps["events"])
-                if theirs:
-                    what = "bcc: ctypes cast, all 8 fields read"
-                    print(f"{name:8} {what:34} {measure(send, theirs, args.seconds)}")
+            for what, speed in measure_all(buffer, args.seconds):
+                print(f"{name:8} {what:42} {speed}", flush=True)
 
 
 if __name__ == "__main__":

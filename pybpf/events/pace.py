@@ -6,6 +6,8 @@ __all__ = ["Pace"]
 
 # Events are shown within this time, in seconds, and much sooner when few come.
 _LONGEST = 0.01
+# poll(2) counts in milliseconds: what is shorter is no nap.
+_SHORTEST = 0.001
 # Below this many bytes a second each event may wake the reader.
 _TRICKLE = 32 * 1024
 # The part of the buffer that may fill up during a nap at the rate seen before it: the rest is for bursts.
@@ -28,4 +30,5 @@ class Pace:
         passed = max(now - self._since, 1e-6)
         self._since = now
         rate = taken / passed
-        return 0.0 if rate < _TRICKLE else min(_LONGEST, self._room / rate)
+        nap = min(_LONGEST, self._room / rate) if rate >= _TRICKLE else 0.0
+        return nap if nap >= _SHORTEST else 0.0

@@ -3,9 +3,9 @@
     page 0       struct perf_event_mmap_page: data_head at byte 1024 (the kernel's), data_tail at 1032 (ours)
     then         the data, `pages` pages, a power of 2
 
-A record is an 8-byte header (type, misc, size of all of it), then what its type has. Here:
-PERF_RECORD_SAMPLE, with a 32-bit length (padding included) and the data; PERF_RECORD_LOST, with an id and a
-count.
+A record is an 8-byte header (32 bits of type, 16 of misc, 16 of the size of all of it), then what its type
+has. Here: PERF_RECORD_SAMPLE, with a 32-bit length (padding included) and the data; PERF_RECORD_LOST, with an
+id and a count.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from pybpf.maps import Map
 from pybpf.sys import cpus, perf
 from pybpf.sys.pages import PAGE, Pages, fence
 from pybpf.uapi import perf_event
+from pybpf.uapi.perf_event import PERF_RECORD_LOST, PERF_RECORD_SAMPLE
 
 __all__ = ["PerfBuffer", "parse"]
 
 _HEAD = 1024 // 8
 _TAIL = 1032 // 8
-_HEADER = struct.Struct("=IHH")
-HEAD = _HEADER.size + 4
+HEAD = 8 + 4
 # In perf_event_attr's flags: wakeup_events is wakeup_watermark, in bytes. To wake up the reader at each event
 # costs the sender an interrupt of its own processor, which is 100 times as much as the event (in a guest).
 _WATERMARK = 1 << 14
@@ -43,19 +43,19 @@ def parse(data: bytes) -> tuple[list[Run], int, int]:
     at, stop = 0, len(words)
     while at < stop:
         header = words[at]
-        kind, _, size = _HEADER.unpack_from(data, at << 3)
+        kind, size = header & 0xFFFFFFFF, header >> 48
         step = size >> 3
         if not step:
             raise BpfError(f"the perf buffer is damaged: a record of {size} bytes")
         if at + step > stop:
             break
         count = 1
-        if kind == perf_event.PERF_RECORD_SAMPLE:
+        if kind == PERF_RECORD_SAMPLE:
             if at + step < stop and words[at + step] == header:
                 count = equal(words, at, step, stop - step + 1)
             # The 32-bit length says the same as the header's size, since nothing else is in a sample.
             runs.append((at << 3, size - HEAD, count))
-        elif kind == perf_event.PERF_RECORD_LOST:
+        elif kind == PERF_RECORD_LOST:
             lost += words[at + 2]
         at += count * step
     return runs, lost, at << 3

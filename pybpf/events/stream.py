@@ -77,7 +77,7 @@ class Stream:
     def __iter__(self) -> Iterator[Event]:
         return self.events()
 
-    def call(self, callback: Callable[[Event], object], **ends: Any) -> None:
+    def for_each(self, callback: Callable[[Event], object], **ends: Any) -> None:
         """Call back with each event, until an end."""
         for event in self.events(**ends):
             callback(event)

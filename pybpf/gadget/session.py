@@ -41,8 +41,8 @@ def host_spec(
 class Session(events.Stream):
     """Runs a program from `with` to its end, whatever ends it; nothing stays in the kernel.
 
-    Read its events by `for event in session`, `async for event in session`, `.call(callback)`, `.batches()`
-    or `.arrays()`: see events.Stream.
+    Read its events by `for event in session`, `async for event in session`, `.for_each(callback)`,
+    `.batches()` or `.arrays()`: see events.Stream.
 
     `values` are those of the program's parameters, by name; `buffer` is `ringbuf`, `perf` or None for the
     best that this kernel has, and `size` its bytes (a perf buffer's of each processor), rounded up to a

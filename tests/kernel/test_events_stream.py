@@ -198,7 +198,7 @@ def by_iterating(stream: Sending) -> list[tuple[int, str]]:
 
 def by_calling(stream: Sending) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
-    stream.call(lambda event: found.append((event.number, event.name)), most=stream.shown + 20)
+    stream.for_each(lambda event: found.append((event.number, event.name)), most=stream.shown + 20)
     return found
 
 

@@ -32,7 +32,8 @@ LAYOUT = Struct("Event", [("number", U64), ("name", CString(8))])
         (1440, 0.01, 0.01),  # 1000 events a second are taken by tens
         (32768, 0.01, 0.01),
         (65536, 0.01, 0.005),  # the rest of the buffer is for bursts of 8 times the rate
-        (262144, 0.001, 0.000125),
+        (262144, 0.016, 0.002),
+        (262144, 0.001, 0.0),  # so fast that there's no time for a nap
     ],
 )
 def test_pace(taken: int, passed: float, nap: float) -> None:
