@@ -23,7 +23,10 @@ def _numpy() -> Any:
 
 
 def dtype(layout: Layout) -> Any:
-    """A layout as a NumPy dtype: a Struct has its fields, a CString is bytes, a Union raw bytes."""
+    """A layout as a NumPy dtype: a Struct has its fields, a CString is bytes, a Union raw bytes.
+
+    What is behind the first NUL of a CString is to be cut, as in the Decoder's tuples.
+    """
     if isinstance(layout, Struct) and not isinstance(layout, Union):
         names, members, offsets = zip(*layout.fields)
         formats = [dtype(member) for member in members]

@@ -183,7 +183,7 @@ def test_a_trickle_is_shown_within_50_ms(sending: Sending) -> None:
 def test_all_ways_of_reading(sending: Sending) -> None:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     try:
-        for way in (by_iterating, by_calling, by_awaiting):
+        for way in (by_iterating, by_calling, by_awaiting, by_arrays):
             first = sending.sent
             sending.send(20)
             names = ["name"] * 20
@@ -212,6 +212,14 @@ def by_awaiting(stream: Sending) -> list[tuple[int, str]]:
         return found
 
     return asyncio.run(read())
+
+
+def by_arrays(stream: Sending) -> list[tuple[int, str]]:
+    return [
+        (int(number), name.decode())
+        for batch in stream.arrays(most=stream.shown + 20)
+        for number, name in zip(batch["number"], batch["name"])
+    ]
 
 
 def test_others_run_while_it_is_awaited(sending: Sending) -> None:
