@@ -82,7 +82,8 @@ def lowered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ob
 
     def run(text: str, kind: str = "kprobe") -> ObjectSpec:
         path = tmp_path / "probe.py"
-        path.write_text(HEAD + textwrap.indent(textwrap.dedent(text), "    "))
+        head = HEAD if kind != "fentry" else HEAD.replace(', u: "const char __user *"', "")
+        path.write_text(head + textwrap.indent(textwrap.dedent(text), "    "))
         found = importlib.util.spec_from_file_location("probe", path)
         assert found is not None
         assert found.loader is not None

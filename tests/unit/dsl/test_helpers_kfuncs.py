@@ -104,7 +104,7 @@ def test_call(name, module):
 
 
 ERRORS = {
-    "f('get_tsk')": "the types of small have no function 'get_tsk' (did you mean 'get_task' or 'put_task'?)",
+    "f('get_tsk')": "the types of small have no function 'get_tsk' (did you mean 'get_task'?)",
     "f('add')(1)": "add(a, b) needs b",
     "f('add')(1, 2, 3)": "add(a, b) takes 2 arguments, not 3",
     "f('add')(1, c=2)": "add(a, b) has no parameter 'c'",

@@ -26,16 +26,13 @@ ERRORS = {
     'has_field("struct file", "a b")': "'a b' is no path to a field: such as 'd_name.name' or 'comm[0]'",
     "has_type(5)": "has_type takes names as text known at build time, not 5",
     'sizeof("struct filee")': (
-        "no type 'struct filee' in this BTF (did you mean 'struct file' or 'struct filename'?); "
-        "the types are those of reference"
+        "no type 'struct filee' in this BTF (did you mean 'struct file'?); the types are those of reference"
     ),
     'sizeof("struct timer_base")': (
         "no type 'struct timer_base' in this BTF (did you mean 'struct timer_list' or 'struct "
         "timer_rand_state' or 'struct timespec64'?); the types are those of reference"
     ),
-    'offset_of("struct file", "f_paht")': (
-        "struct file has no field 'f_paht' (did you mean 'f_path' or 'f_ra' or 'f_op'?)"
-    ),
+    'offset_of("struct file", "f_paht")': ("struct file has no field 'f_paht' (did you mean 'f_path'?)"),
     'enum_value("enum pid_type", "PIDTYPE_TGI")': (
         "no type 'enum pid_type' in this BTF; the types are those of reference"
     ),
@@ -44,18 +41,13 @@ ERRORS = {
         "cast takes a pointer's declaration, such as \"struct file *\", not 'struct file'"
     ),
     'cast(p, "struct filee *")': (
-        "no type 'struct filee' in this BTF (did you mean 'struct file' or 'struct filename'?); "
-        "the types are those of reference"
+        "no type 'struct filee' in this BTF (did you mean 'struct file'?); the types are those of reference"
     ),
     'cast(e, "struct file *")': "cast takes a kernel pointer, not an Event",
     "cast(p, 5)": "cast takes names as text known at build time, not 5",
     'container_of(n, "struct mount", "mnt")': "container_of takes a kernel pointer, not a u64",
-    'container_of(p, "struct mount", "mntt")': (
-        "struct mount has no field 'mntt' (did you mean 'mnt' or 'mnt_list' or 'mnt_llist'?)"
-    ),
-    'address_of(p, "f_pth")': (
-        "struct file has no field 'f_pth' (did you mean 'f_path' or 'f_op' or 'f_ep'?)"
-    ),
+    'container_of(p, "struct mount", "mntt")': ("struct mount has no field 'mntt' (did you mean 'mnt'?)"),
+    'address_of(p, "f_pth")': ("struct file has no field 'f_pth' (did you mean 'f_path'?)"),
     'address_of(n, "f_path")': "address_of takes a kernel pointer, not a u64",
     'address_of(cast(p, "struct sk_buff *"), "pkt_type")': (
         "pkt_type of struct sk_buff is a bit field, and has no address"
@@ -89,7 +81,7 @@ ERRORS = {
         "probe_read_kernel_str reads kernel memory, and this is a const char __user *: "
         "probe_read_user_str reads that"
     ),
-    "p.f_pth": "struct file has no field 'f_pth' (did you mean 'f_path' or 'f_op' or 'f_ep'?)",
+    "p.f_pth": "struct file has no field 'f_pth' (did you mean 'f_path'?)",
     "p.f_path.dentri": "struct path has no field 'dentri' (did you mean 'dentry'?)",
     "u.x": "a const char __user * has no fields, so no 'x': p[0] is the number that it points to",
     "v.x": ("a void * has no fields, so no 'x': say what it points to, as in cast(p, \"struct file *\")"),
