@@ -55,7 +55,7 @@ def collect(module: ModuleType) -> Declarations:
         raise LoweringError(f"{module.__name__} has {len(events)} streams of events; there can be one")
     return Declarations(
         module.__name__,
-        module.__file__ or "",
+        getattr(module, "__file__", None) or "",
         probes,
         tuple(maps[name] for name in sorted(maps)),
         tuple(params.values()),

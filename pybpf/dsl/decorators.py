@@ -90,6 +90,9 @@ class Func:
         self.source = Source(function)
         functools.update_wrapper(self, function)
 
+    def __repr__(self) -> str:
+        return f"the function {self.source.name}"
+
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         return self.source.function(*args, **keywords)
 
@@ -107,6 +110,9 @@ class Probe:
         self.name = function.__name__
         self.kind = kind
         self.where = where
+
+    def __repr__(self) -> str:
+        return f"the probe {self.name}"
 
 
 def func(function: Callable[..., Any]) -> Func:

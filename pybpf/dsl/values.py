@@ -47,6 +47,9 @@ class Value:
     parts: tuple[Op, ...] = ()
     nullable = False
 
+    def __repr__(self) -> str:
+        return self.describe()
+
     def describe(self) -> str:
         """What it is, in an error: `a u32`, `a struct file *`."""
         raise NotImplementedError
@@ -149,12 +152,18 @@ class Range:
         signed = [end.layout.signed if isinstance(end, Scalar) else end < 0 for end in (start, stop)]
         self.layout = i64 if step < 0 or any(signed) else u64
 
+    def __repr__(self) -> str:
+        return "a range of the kernel's"
+
 
 class Unrolled:
     """`unroll(...)`: elements known at build time, each of which gets a loop's body of its own."""
 
     def __init__(self, elements: Iterable[Any]) -> None:
         self.elements = elements
+
+    def __repr__(self) -> str:
+        return "unroll(...)"
 
 
 def describe(value: Any) -> str:
