@@ -32,9 +32,9 @@ boolean = Int("bool", 1)
 def layout_of(annotation: Any, names: dict[str, Any], what: str) -> Layout:
     """The layout that an annotation means; `names` are the module's, for annotations that are text.
 
-    An annotation is a layout (`u32`, `CString[16]`, `Array[u64, 8]`), a record, an `enum.IntEnum` (a u32), a
-    list of one of these and a count (`[Op, 8]`), or the C declaration of a kernel pointer, as in
-    `"struct file *"`.
+    An annotation is a layout (`u32`, `CString[16]`, `Array[u64, 8]`), a record, an `enum.IntEnum` or
+    `enum.IntFlag` (a u32), a list of one of these and a count (`[Op, 8]`), or the C declaration of a kernel
+    pointer, as in `"struct file *"`.
     """
     from pybpf.dsl.record import Record
 
@@ -51,7 +51,7 @@ def layout_of(annotation: Any, names: dict[str, Any], what: str) -> Layout:
         return annotation
     if isinstance(annotation, type) and issubclass(annotation, Record):
         return annotation.layout
-    if isinstance(annotation, type) and issubclass(annotation, enum.IntEnum):
+    if isinstance(annotation, type) and issubclass(annotation, (enum.IntEnum, enum.IntFlag)):
         return Int(annotation.__name__, 4, names=annotation)
     if isinstance(annotation, list) and len(annotation) == 2:
         element, count = annotation

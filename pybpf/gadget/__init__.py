@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pybpf.gadget.filters import discard_current
     from pybpf.gadget.gadget import Gadget
+    from pybpf.gadget.net import IpAddress
     from pybpf.gadget.process import Process, Timestamp, fill_process
     from pybpf.gadget.session import Session
 
-__all__ = ["Gadget", "Process", "Session", "Timestamp", "discard_current", "fill_process"]
+__all__ = ["Gadget", "IpAddress", "Process", "Session", "Timestamp", "discard_current", "fill_process"]
 
 _HOMES = {
     "Gadget": "gadget",
+    "IpAddress": "net",
     "Process": "process",
     "Session": "session",
     "Timestamp": "process",

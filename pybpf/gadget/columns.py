@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from pybpf.errors import UsageError, near
 from pybpf.gadget.clock import Clock
 from pybpf.gadget.fields import ENRICHED, Make, Shown, fields, rows
 from pybpf.gadget.gadget import Column
+from pybpf.gadget.net import Address
 from pybpf.gadget.text import fit, width
 from pybpf.spec import CString, Struct
 
@@ -21,6 +23,7 @@ _TEXT = 32
 _NUMBER = {1: 4, 2: 5, 4: 7, 8: 10}
 _TIME = len("2024-02-29T12:00:00.000000001Z")
 _ACCOUNT = 12
+_ADDRESS = 24
 _ENRICHED = 16
 
 
@@ -90,6 +93,9 @@ def _width(shown: Shown) -> int:
         return 19
     if shown.text is None:
         return _NUMBER[layout.size]
+    if isinstance(layout, Address):
+        return _ADDRESS
     if layout.names is not None:
-        return max(len(member.name) for member in layout.names)
+        longest = max(map(len, layout.names.__members__))
+        return longest if issubclass(layout.names, enum.IntEnum) else _TEXT
     return _TIME if layout.role == "timestamp" else _ACCOUNT

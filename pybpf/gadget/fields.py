@@ -6,6 +6,7 @@ Most are the layout's own. A number with a role has a second field beside it: `t
 
 from __future__ import annotations
 
+import enum
 import functools
 import grp
 import pwd
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple, Optional
 from pybpf.errors import UsageError
 from pybpf.events.decode import text
 from pybpf.gadget.clock import Clock
+from pybpf.gadget.net import Address, address_text
 from pybpf.spec import CString, Field, Int, Struct
 
 __all__ = ["ENRICHED", "Make", "Shown", "fields", "rows"]
@@ -35,7 +37,7 @@ class Shown(NamedTuple):
 
     path: str
     source: int
-    layout: CString | Int
+    layout: CString | Int | Address
     text: Callable[[Any], str] | None = None
     number: Callable[[int], int] | None = None
     lasting: bool = True
@@ -67,20 +69,43 @@ def _fields(index: int, leaf: Field, clock: Clock) -> Iterator[Shown]:
     name, layout, _ = leaf
     if isinstance(layout, CString):
         yield Shown(name, index, layout, text)
+    elif isinstance(layout, Address):
+        yield Shown(name, index, layout, address_text)
     elif not isinstance(layout, Int):
         raise UsageError(f"the field {name} is a {layout.name}: fields are numbers and texts")
     elif layout.role == "timestamp":
         yield Shown(name, index, layout, clock.text, lasting=False)
         yield Shown(f"{name}_raw", index, layout, number=clock.wall)
     elif layout.names is not None:
-        names = {int(member): member.name for member in layout.names}
-        yield Shown(name, index, layout, lambda value: names.get(value, str(value)))
+        yield Shown(name, index, layout, _named(layout.names))
         yield Shown(f"{name}_raw", index, layout)
     else:
         yield Shown(name, index, layout)
         if layout.role in _ACCOUNTS:
             sibling, find = _ACCOUNTS[layout.role]
             yield Shown(name[: name.rfind(".") + 1] + sibling, index, layout, find)
+
+
+def _named(kind: type[enum.IntEnum | enum.IntFlag]) -> Callable[[int], str]:
+    """The name of a value; of flags, those of its bits: `O_WRONLY|O_CREAT`, and what has none as a number."""
+    members: dict[int, str] = {}
+    for name, member in kind.__members__.items():
+        members.setdefault(int(member), name)
+    if issubclass(kind, enum.IntEnum):
+        return lambda value: members.get(value, str(value))
+    # Those of several bits first: O_SYNC has the bit of O_DSYNC.
+    flags = sorted(members, key=lambda flag: -bin(flag).count("1"))
+
+    def words(value: int) -> str:
+        found = []
+        for flag in flags:
+            if flag and value & flag == flag:
+                found.append(flag)
+                value ^= flag
+        names = [members[flag] for flag in sorted(found)] + [hex(value)] * (value > 0)
+        return "|".join(names) or members.get(0, "0")
+
+    return words
 
 
 def _user(uid: int) -> str:

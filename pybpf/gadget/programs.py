@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from pybpf.dsl import Declarations, collect
-from pybpf.errors import BpfError, LoweringError, ProgramNotFound, UsageError, near
+from pybpf.errors import BpfError, LoweringError, ProgramNotFound, UsageError, near, near_names
 from pybpf.gadget.gadget import Gadget
 from pybpf.source import Location
 
@@ -61,7 +61,8 @@ def find(name: str) -> Path:
         cure = f"to run the file here, write ./{name}.py"
     else:
         cure = "`pybpf list` shows all; a file is given by its path, such as ./my_probe.py"
-    raise ProgramNotFound(f"no program {name!r}{near(name, known)}: {cure}", name)
+    best = near_names(name, known, most=1)  # all begin alike
+    raise ProgramNotFound(f"no program {name!r}{near(name, best)}: {cure}", name)
 
 
 def summary(path: Path) -> str:

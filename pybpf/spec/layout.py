@@ -62,7 +62,7 @@ class Int(Layout):
         name: str,
         size: int,
         signed: bool = False,
-        names: type[enum.IntEnum] | None = None,
+        names: type[enum.IntEnum | enum.IntFlag] | None = None,
         role: str = "",
     ) -> None:
         super().__init__(name, size, size)

@@ -29,6 +29,7 @@ _HOMES = {
         "printk": "printk",
         "raw": "asm helper",
         "strings": "kstr probe_read_kernel_str probe_read_user_str ustr",
+        "user_bytes": "ubytes",
         "types": "address_of cast container_of enum_value has_field has_type offset_of sizeof",
     }.items()
     for name in found.split()

@@ -1,0 +1,148 @@
+"""Each program on a real workload: it shows what was done, and says what it didn't."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import pty
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pybpf.gadget.clock import Clock
+from pybpf.gadget.json import JsonLines
+from pybpf.gadget.programs import load
+from pybpf.gadget.session import Session
+
+pytestmark = [pytest.mark.needs("kernel_memory", "btf"), pytest.mark.usefixtures("tracefs")]
+
+Events = list[dict[str, Any]]
+
+
+def shown(name: str, work: Callable[[], object], **values: Any) -> Events:
+    """What a program shows of a piece of work."""
+    with Session(load(name), values) as session:
+        work()
+        lines = JsonLines(session.layout, Clock())
+        found: Events = []
+        for batch in session.batches(timeout=0):
+            found += map(json.loads, lines.lines(batch).splitlines())
+        assert session.lost == 0
+    return found
+
+
+class TestExec:
+    def test_arguments(self) -> None:
+        events = shown(
+            "trace_exec",
+            lambda: [
+                subprocess.run(["/bin/true", "-n", "a b", ""], check=True),
+                subprocess.run(["sh", "-c", "exec /bin/true $0", "x" * 1000], check=True),
+            ],
+        )
+        mine = [event for event in events if event["proc"]["parent"]["pid"] == os.getpid()]
+        assert [(event["proc"]["comm"], event["file"], event["args"]) for event in mine] == [
+            ("true", "/bin/true", "/bin/true -n a b "),
+            ("sh", mine[1]["file"], ("sh -c exec /bin/true $0 " + "x" * 1000)[:511]),
+            ("true", "/bin/true", ("/bin/true " + "x" * 1000)[:511]),
+        ]
+        assert mine[1]["file"].endswith("/sh")
+        assert mine[1]["proc"]["pid"] == mine[2]["proc"]["pid"]
+        assert all(abs(event["timestamp_raw"] - time.time_ns()) < 60e9 for event in mine)
+
+    def test_what_fails_is_no_new_program(self, tmp_path: Path) -> None:
+        def fail() -> None:
+            with pytest.raises(FileNotFoundError):
+                subprocess.run([tmp_path / "no"], check=False)
+
+        events = shown("trace_exec", fail)
+        assert [event for event in events if event["proc"]["parent"]["pid"] == os.getpid()] == []
+
+
+class TestOpen:
+    def work(self, folder: Path) -> None:
+        os.chdir(folder)
+        os.close(os.open("there", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o640))
+        os.close(os.open("there", os.O_WRONLY | os.O_APPEND | os.O_TRUNC))
+        for path in ("not there", "there/no"):
+            with pytest.raises(OSError, match=path):
+                os.open(path, os.O_RDONLY)
+        os.close(os.open(folder, os.O_DIRECTORY | os.O_PATH))
+
+    def shown(self, folder: Path, **values: Any) -> Events:
+        """Without the files that are opened while it is attached."""
+        events = shown("trace_open", lambda: self.work(folder), pid=os.getpid(), **values)
+        return [event for event in events if not event["file"].startswith("/sys/")]
+
+    @pytest.fixture(autouse=True)
+    def _stay_here(self) -> Any:
+        before = os.getcwd()
+        yield
+        os.chdir(before)
+
+    def test_flags_and_errors(self, tmp_path: Path) -> None:
+        events = self.shown(tmp_path)
+        assert [(event["file"], event["flags"], event["error"], event["mode"]) for event in events] == [
+            ("there", "O_RDWR|O_CREAT|O_EXCL|O_CLOEXEC", 0, 0o640),
+            ("there", "O_WRONLY|O_TRUNC|O_APPEND|O_CLOEXEC", 0, 0),
+            ("not there", "O_CLOEXEC", errno.ENOENT, 0),
+            ("there/no", "O_CLOEXEC", errno.ENOTDIR, 0),
+            (str(tmp_path), "O_DIRECTORY|O_CLOEXEC|O_PATH", 0, 0),
+        ]
+        assert [event["fd"] >= 0 for event in events] == [True, True, False, False, True]
+
+    def test_only_failures(self, tmp_path: Path) -> None:
+        events = self.shown(tmp_path, failed=1)
+        assert [event["file"] for event in events] == ["not there", "there/no"]
+
+    def test_whole_paths(self, tmp_path: Path) -> None:
+        events = self.shown(tmp_path, full_path=1)
+        path = str(tmp_path / "there")
+        assert [event["file"] for event in events] == [path, path, "not there", "there/no", str(tmp_path)]
+
+
+class TestTcpConnect:
+    @pytest.mark.parametrize(
+        ("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")], ids=["IPv4", "IPv6"]
+    )
+    def test_connections(self, family: socket.AddressFamily, address: str) -> None:
+        ports = []
+
+        def connect() -> None:
+            with socket.socket(family) as server, socket.socket(family) as client:
+                server.bind((address, 0))
+                server.listen()
+                client.connect(server.getsockname())
+                ports.append((client.getsockname()[1], server.getsockname()[1]))
+            with socket.socket(family) as client, pytest.raises(ConnectionRefusedError):
+                client.connect((address, ports[0][1]))
+
+        events = shown("trace_tcpconnect", connect, pid=os.getpid())
+        assert [(event["source"], event["target"], event["dport"], event["error"]) for event in events] == [
+            (address, address, ports[0][1], 0),
+            (address, address, ports[0][1], errno.ECONNREFUSED),
+        ]
+        assert events[0]["sport"] == ports[0][0]
+        assert all(event["delta_us"] < 1_000_000 for event in events)
+
+
+def test_readline() -> None:
+    def type_in() -> None:
+        child, terminal = pty.fork()
+        if child == 0:
+            os.execv("/bin/bash", ["bash", "--norc", "--noprofile", "-i"])
+        for line in (b"echo one two\n", b"\n", b"exit\n"):
+            os.write(terminal, line)
+        _, status = os.waitpid(child, 0)
+        os.close(terminal)
+        assert status == 0
+
+    events = shown("trace_readline", type_in, comm=b"bash")
+    mine = [event for event in events if event["proc"]["parent"]["pid"] == os.getpid()]
+    assert [event["line"] for event in mine] == ["echo one two", "", "exit"]
