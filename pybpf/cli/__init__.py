@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pybpf.errors import BpfError, UsageError, near
+from pybpf.errors import BpfError, UsageError, VerifierError, near
 
 __all__ = ["COMMANDS", "main"]
 
@@ -44,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except Exception as error:
         if debug:
+            if isinstance(error, VerifierError):
+                print(error.log.rstrip("\n"), file=sys.stderr)
             raise
         print(f"pybpf: error: {_describe(error)}", file=sys.stderr)
         return 2 if isinstance(error, UsageError) else 1
@@ -85,7 +87,7 @@ def _help() -> str:
         "options:\n"
         "  --help     show this; after a command, what that takes\n"
         "  --version  show the version\n"
-        "  --debug    show where an error comes from, as a Python traceback\n"
+        "  --debug    show where an error comes from, as a Python traceback; and the verifier's whole log\n"
     )
 
 

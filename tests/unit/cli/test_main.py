@@ -12,6 +12,7 @@ import pytest
 
 from pybpf import cli
 from pybpf.cli import main
+from pybpf.errors import VerifierError
 
 GOLDEN = Path(__file__).parents[2] / "data" / "golden"
 
@@ -195,3 +196,21 @@ def test_a_closed_pipe_ends_quietly() -> None:
     finally:
         os.close(write)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_debug_shows_the_whole_log_of_the_verifier(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(words: Sequence[str]) -> int:
+        raise VerifierError("probe", "R0 !read_ok", "first\nsecond\nR0 !read_ok\n", lines=["R0 !read_ok"])
+
+    monkeypatch.setattr(cli, "_run", refuse)
+    short = (
+        "pybpf: error: the verifier rejected probe: R0 !read_ok\n"
+        "    R0 !read_ok\n"
+        "    (2 lines omitted; --debug shows the whole log)\n"
+    )
+    assert status_and_streams(capsys, "run") == (1, "", short)
+    with pytest.raises(VerifierError):
+        main(["run", "--debug"])
+    assert capsys.readouterr().err == "first\nsecond\nR0 !read_ok\n"
