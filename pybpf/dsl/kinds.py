@@ -15,7 +15,7 @@ from pybpf.codegen.ir import Op
 from pybpf.dsl.kernel import DIRECT, USER, KernelPointer, pointer
 from pybpf.dsl.program_context import context_pointer
 from pybpf.dsl.prototype import check_prototype
-from pybpf.dsl.types import i32, layout_of, u32, u64
+from pybpf.dsl.types import boolean, i32, layout_of, u32, u64
 from pybpf.dsl.values import Scalar, Value, convert
 from pybpf.errors import LoweringError, UsageError
 from pybpf.spec import Function, Int, Pointer, Struct, functions, targets
@@ -195,6 +195,8 @@ def _typed(cx: Context, kind: Kind, argument: ast.arg, layout: Int, word: Op) ->
             f' "struct trace_event_raw_sys_enter *"',
             argument,
         )
+    if layout is boolean:  # in the lowest byte, as the kernel's compilers pass it
+        return Scalar(cx.build.extend(word, 1, False), boolean)
     converted = convert(cx, Scalar(word, u64), layout)
     assert isinstance(converted, Value)
     return converted

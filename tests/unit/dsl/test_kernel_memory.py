@@ -155,6 +155,17 @@ def test_an_object_that_the_kernel_gave_is_read_by_loads(listing):
     ]
 
 
+def test_a_bool_parameter(module):
+    source = (
+        "@kprobe('f')\ndef probe(preempt: bool, n: u64):\n    if preempt:\n        counts[n] = u64(preempt)\n"
+    )
+    machine = Machine(lower(module(source), {}, REFERENCE), btf=REFERENCE.btf)
+    machine.call("probe", 0xFFFF_FF00, 1)
+    machine.call("probe", 0xFFFF_FF01, 2)
+    assert 1 not in machine.maps["counts"]
+    assert machine.maps["counts"][2] == 1
+
+
 def test_before_5_5_user_memory_is_read_as_kernel_memory_is(module):
     spec = lower(
         module(PROBE.format("    counts[1] = u64(u[0])")), {}, REFERENCE._replace(features=frozenset())
