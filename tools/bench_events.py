@@ -179,7 +179,7 @@ def peer(buffer: Map) -> Callable[[], int] | None:
     except ImportError:
         return None
     counts = [0]
-    forms = {
+    forms: dict[str, Any] = {
         "timestamp": c_uint64,
         "delta_us": c_uint64,
         "offset": c_uint64,
@@ -190,7 +190,7 @@ def peer(buffer: Map) -> Callable[[], int] | None:
     record = type("Record", (Structure,), {"_fields_": list(forms.items())})
 
     def read(context: object, data: int, size: int) -> int:
-        each = cast(data, POINTER(record)).contents
+        each: Any = cast(data, POINTER(record)).contents
         each.comm, each.parent, each.file  # noqa: B018
         each.timestamp, each.delta_us, each.offset, each.pid, each.tid  # noqa: B018
         counts[0] += 1
@@ -204,7 +204,7 @@ def peer(buffer: Map) -> Callable[[], int] | None:
     else:
         called = libbcc._RAW_CB_TYPE(read)
         cpu = min(os.sched_getaffinity(0))
-        reader = lib.bpf_open_perf_buffer(called, cast(None, libbcc._LOST_CB_TYPE), None, -1, cpu, PAGES)
+        reader = lib.bpf_open_perf_buffer(called, libbcc._LOST_CB_TYPE(), None, -1, cpu, PAGES)
         buffer.update(struct.pack("=I", cpu), struct.pack("=I", lib.perf_reader_fd(reader)))
         consume = functools.partial(lib.perf_reader_consume, 1, (c_void_p * 1)(reader))
 

@@ -143,6 +143,4 @@ def test_a_kernel_without_kprobes(monkeypatch: pytest.MonkeyPatch, tracefs_has_i
 def test_a_kind_that_is_none() -> None:
     with pytest.raises(UsageError) as caught:
         link.attach("kprob", 3, "vfs_read")
-    assert str(caught.value) == (
-        "programs can't be attached as 'kprob' (did you mean 'kprobe'?)"
-    )
+    assert str(caught.value) == ("programs can't be attached as 'kprob' (did you mean 'kprobe'?)")
