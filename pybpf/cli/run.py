@@ -6,7 +6,9 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from pybpf.cli import report
 from pybpf.cli.arguments import Parser, add_btf, choice, count, seconds, size, use_btf
 from pybpf.cli.program import add_program, passes, program_of, values_of
 from pybpf.cli.signals import Signals
@@ -63,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     program = program_of(args)
     values = values_of(program, args)
     use_btf(args)
+    if program.gadget.report is not None:
+        return _report(program, values, args)
     given = {"buffer": args.buffer, "size": args.buffer_size, "strict": args.strict, "passes": passes()}
     with Signals() as signals:
         try:
@@ -70,6 +74,16 @@ def run(args: argparse.Namespace) -> int:
                 _show(program, session, signals, args)
                 if args.fail_on_loss and session.lost:
                     return LOST
+        except KeyboardInterrupt:
+            return signals.status
+        return signals.status if signals.number else 0
+
+
+def _report(program: Program, values: Mapping[str, Any], args: argparse.Namespace) -> int:
+    """Show what a program counted until an end is asked for; 130 on ^C, 143 on SIGTERM."""
+    with Signals() as signals:
+        try:
+            report.show(program, values, args, signals, _say)
         except KeyboardInterrupt:
             return signals.status
         return signals.status if signals.number else 0

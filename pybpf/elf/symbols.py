@@ -40,8 +40,7 @@ class Symbols:
         at: dict[int, Symbol] = {}
         for symbol in found:
             self.offsets.setdefault(symbol.name, symbol.offset)
-            if symbol.offset not in at or not at[symbol.offset].size:
-                at[symbol.offset] = symbol
+            at.setdefault(symbol.offset, symbol)
         self._sorted = sorted(at.values())
         self._starts = [symbol.offset for symbol in self._sorted]
 
@@ -51,7 +50,7 @@ class Symbols:
         if index < 0:
             return None
         found = self._sorted[index]
-        return found if not found.size or offset < found.offset + found.size else None
+        return found if offset < found.offset + found.size else None
 
 
 @functools.lru_cache(maxsize=64)
@@ -98,9 +97,12 @@ def _table(elf: ELFFile, name: str) -> Iterator[tuple[int, int, str]]:
     strings: bytes = elf.get_section(table["sh_link"]).data()
     order = "<" if elf.little_endian else ">"
     wide = elf.elfclass == 64
+    ends = [each["sh_addr"] + each["sh_size"] for each in elf.iter_sections()]
     for entry in struct.iter_unpack(order + ("IBBHQQ" if wide else "IIIBBH"), table.data()):
         text, info, _, section, value, size = entry if wide else (entry[0], *entry[3:], *entry[1:3])
-        if section and info & 0xF in _FUNCTIONS:
+        if 0 < section < len(ends) and info & 0xF in _FUNCTIONS:
+            # One without a size, written in assembly, goes on to the next, or its section's end.
+            size = size or max(0, ends[section] - value)
             # A version may follow, as in `memcpy@@GLIBC_2.14`.
             word = strings[text : strings.index(b"\0", text)].partition(b"@")[0]
             yield value, size, word.decode("utf-8", "surrogateescape")

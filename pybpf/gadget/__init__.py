@@ -8,20 +8,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pybpf.gadget.devices import Device
     from pybpf.gadget.filters import discard_current
     from pybpf.gadget.gadget import Gadget
     from pybpf.gadget.net import IpAddress
     from pybpf.gadget.process import Process, Timestamp, fill_process
     from pybpf.gadget.session import Session
+    from pybpf.gadget.stacks import KernelStack, UserStack
 
-__all__ = ["Gadget", "IpAddress", "Process", "Session", "Timestamp", "discard_current", "fill_process"]
+__all__ = [
+    "Device",
+    "Gadget",
+    "IpAddress",
+    "KernelStack",
+    "Process",
+    "Session",
+    "Timestamp",
+    "UserStack",
+    "discard_current",
+    "fill_process",
+]
 
 _HOMES = {
+    "Device": "devices",
     "Gadget": "gadget",
     "IpAddress": "net",
+    "KernelStack": "stacks",
     "Process": "process",
     "Session": "session",
     "Timestamp": "process",
+    "UserStack": "stacks",
     "discard_current": "filters",
     "fill_process": "process",
 }

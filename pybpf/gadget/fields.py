@@ -18,6 +18,7 @@ from pybpf.events.decode import text
 from pybpf.gadget.clock import Clock
 from pybpf.gadget.net import Address, address_text
 from pybpf.spec import CString, Field, Int, Struct
+from pybpf.sys.devices import block_device
 
 __all__ = ["ENRICHED", "Make", "Shown", "fields", "rows"]
 
@@ -78,6 +79,9 @@ def _fields(index: int, leaf: Field, clock: Clock) -> Iterator[Shown]:
         yield Shown(f"{name}_raw", index, layout, number=clock.wall)
     elif layout.names is not None:
         yield Shown(name, index, layout, _named(layout.names))
+        yield Shown(f"{name}_raw", index, layout)
+    elif layout.role == "device":
+        yield Shown(name, index, layout, block_device)
         yield Shown(f"{name}_raw", index, layout)
     else:
         yield Shown(name, index, layout)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pybpf.errors import UsageError
+
+if TYPE_CHECKING:
+    from pybpf.dsl import Map
 
 __all__ = ["Column", "Gadget"]
 
@@ -20,11 +23,14 @@ class Gadget:
     """What a program file declares beside its probes: its name, and the columns that people see.
 
     `columns` has a word a column: a field of the event (`delta_us`), or `field:header` (`proc.pid:process`).
-    The probes, maps and parameters are found in the file; its docstring's first line says what it does.
+    A program that counts in the kernel has no events: `report` is what it shows at its end, a histogram, or a
+    map of counts by stack traces. The probes, maps and parameters are found in the file; its docstring's
+    first line says what it does.
     """
 
-    def __init__(self, name: str, *, columns: str) -> None:
+    def __init__(self, name: str, *, columns: str = "", report: Map | None = None) -> None:
         self.name = name
+        self.report = report
         self.columns = tuple(_column(word) for word in columns.split())
 
 

@@ -88,7 +88,7 @@ def load(name: str) -> Program:
     declarations = collect(module)
     if not declarations.probes:
         raise UsageError(f"{path} has no probes: a probe is a function with @kprobe(…) or @kretprobe(…)")
-    if declarations.events is None:
+    if declarations.events is None and gadget.report is None:
         raise UsageError(f"{path} has nothing to show: it declares no `Events`")
     return Program(gadget, declarations, _first_line(module.__doc__))
 

@@ -10,10 +10,8 @@ from typing import Any
 from pybpf import events, features
 from pybpf.codegen import OPTIONAL, Options
 from pybpf.dsl import lower
-from pybpf.gadget.attach import Attachments
-from pybpf.gadget.filters import mntns_filter_map
 from pybpf.gadget.programs import Program
-from pybpf.load import load
+from pybpf.gadget.running import Running
 from pybpf.spec import Int, ObjectSpec, Struct
 from pybpf.sys.pages import PAGE
 from pybpf.uapi import bpf
@@ -67,28 +65,25 @@ class Session(events.Stream):
         spec = host_spec(program, values, buffer, passes)
         if size:
             spec = _sized(spec, pages * PAGE)
-        # Before anything is loaded, which takes the most time.
-        self._attachments = Attachments(spec, strict=strict, warn=warn)
         with contextlib.ExitStack() as owned:
-            loaded = owned.enter_context(load(self._attachments.needed(spec)))
-            if values.get("mntns"):
-                loaded.maps[mntns_filter_map.name][values["mntns"]] = 1
-            reader = owned.enter_context(events.open_reader(loaded.maps[declared.name], pages))
-            super().__init__(reader, declared.layout, loaded.maps[declared.heap])
+            self._running = owned.enter_context(Running(spec, values, strict=strict, warn=warn))
+            maps = self._running.maps
+            reader = owned.enter_context(events.open_reader(maps[declared.name], pages))
+            super().__init__(reader, declared.layout, maps[declared.heap])
             if late_times(declared.layout):
                 warn("this kernel has no bpf_ktime_get_boot_ns (5.8): times are when events are read")
-            owned.callback(self._attachments.close)
-            self._attachments.attach(loaded)
+            owned.callback(self._running.detach)
+            self._running.attach()
             self._owned = owned.pop_all()
 
     @property
     def attached(self) -> list[str]:
-        """The kernel functions that are traced."""
-        return self._attachments.attached
+        """The kernel functions, and other places, that are traced."""
+        return self._running.attached
 
     def detach(self) -> None:
         """Take the probes off the kernel's functions; events that were sent before can still be read."""
-        self._attachments.close()
+        self._running.detach()
 
     def close(self) -> None:
         """End all: probes, buffer, programs, maps."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import re
 from collections.abc import Iterable
@@ -9,7 +10,7 @@ from collections.abc import Iterable
 from pybpf.sys import tracefs
 from pybpf.sys.files import read_bytes
 
-__all__ = ["address_of", "find", "names_at", "notrace", "parse", "readable", "starting_with"]
+__all__ = ["address_of", "find", "names_at", "nearest", "notrace", "parse", "readable", "starting_with"]
 
 
 def _text() -> bytes:
@@ -67,6 +68,21 @@ def names_at(addresses: Iterable[int]) -> dict[int, str]:
         return {}
     pattern = rb"^(%s) \w (\S+)" % wanted
     return {int(address, 16): name.decode() for address, name in re.findall(pattern, _text(), re.MULTILINE)}
+
+
+@functools.cache
+def _functions() -> tuple[list[int], list[str]]:
+    """Addresses of functions, sorted, and their names."""
+    found = re.findall(rb"^([0-9a-f]+) [tTwW] (?!__pfx_)(\S+)", _text(), re.MULTILINE)
+    pairs = sorted((int(address, 16), name) for address, name in found)
+    return [address for address, _ in pairs], [name.decode() for _, name in pairs]
+
+
+def nearest(address: int) -> str:
+    """The function that an address of the kernel's code lies in; empty when that isn't known."""
+    addresses, names = _functions()
+    index = bisect.bisect_right(addresses, address) - 1
+    return names[index] if index >= 0 and addresses[index] else ""
 
 
 def notrace(name: str) -> str:

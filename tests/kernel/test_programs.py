@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
+import mmap
 import os
 import pty
+import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ import pytest
 from pybpf.gadget.clock import Clock
 from pybpf.gadget.json import JsonLines
 from pybpf.gadget.programs import load
+from pybpf.gadget.report import Report
 from pybpf.gadget.session import Session
 
 pytestmark = [pytest.mark.needs("kernel_memory", "btf"), pytest.mark.usefixtures("tracefs")]
@@ -146,3 +150,85 @@ def test_readline() -> None:
     events = shown("trace_readline", type_in, comm=b"bash")
     mine = [event for event in events if event["proc"]["parent"]["pid"] == os.getpid()]
     assert [event["line"] for event in mine] == ["echo one two", "", "exit"]
+
+
+def counted(name: str, work: Callable[[], object], **values: Any) -> list[dict[str, Any]]:
+    """What a program counts of a piece of work, as JSON has it."""
+    with Report(load(name), values) as report:
+        work()
+        report.wait(timeout=0)
+        found = [json.loads(line) for line in report.lines("json")]
+        assert report.full == ""
+    return found
+
+
+@pytest.fixture
+def loop_device(tmp_path: Path) -> Iterator[str]:
+    """A block device of 4 MiB in memory."""
+    image = Path(f"/dev/shm/pybpf-loop-{os.getpid()}")
+    image.write_bytes(bytes(4 << 20))
+    try:
+        device = subprocess.check_output(["losetup", "--find", "--show", image], text=True).strip()
+        try:
+            yield device
+        finally:
+            subprocess.run(["losetup", "--detach", device], check=True)
+    finally:
+        image.unlink()
+
+
+@pytest.mark.needs("loop")
+def test_block_requests(loop_device: str) -> None:
+    def read() -> None:
+        file = os.open(loop_device, os.O_RDONLY | os.O_DIRECT)
+        page = mmap.mmap(-1, 4096)  # aligned, as O_DIRECT wants it
+        for number in range(100):
+            assert os.preadv(file, [page], number * 8192) == 4096
+        page.close()
+        os.close(file)
+
+    events = counted("hist_blockio", read)
+    (found,) = [event for event in events if event["device"] == os.path.basename(loop_device)]
+    assert found["name"] == "latency_us"
+    assert 100 <= sum(slot["count"] for slot in found["slots"]) <= 110  # udev may look at it too
+    assert all(slot["from"] <= slot["to"] < 10_000_000 for slot in found["slots"])
+
+
+class TestProfile:
+    def work(self) -> None:
+        end = time.process_time() + 0.3
+        while time.process_time() < end:
+            hashlib.sha512(bytes(1 << 20))
+
+    def test_samples_of_this_process(self) -> None:
+        events = counted("profile_cpu", self.work, pid=os.getpid(), frequency=500)
+        comm = Path("/proc/self/comm").read_text().strip()
+        assert {event["stack"][0] for event in events} == {comm}
+        # 150 samples of 0.3 s on the processor; and fewer when the machine has no time for the timer.
+        assert 50 <= sum(event["count"] for event in events) <= 200
+        frames = [frame for event in events for frame in event["stack"][1:]]
+        assert frames
+        assert len([frame for frame in frames if frame == "[unknown]"]) < len(frames) / 2
+
+    def test_the_kernel_too(self) -> None:
+        def work() -> None:
+            end = time.process_time() + 0.3
+            with open("/dev/zero", "rb", buffering=0) as file:
+                while time.process_time() < end:
+                    file.read(1 << 20)
+
+        events = counted("profile_cpu", work, pid=os.getpid(), frequency=500)
+        frames = {frame for event in events for frame in event["stack"]}
+        assert frames & {"read_zero_[k]", "read_iter_zero_[k]", "rep_stos_alternative_[k]", "clear_user_[k]"}
+
+    def test_a_process_that_ends_meanwhile_has_names(self, tmp_path: Path) -> None:
+        """It is looked at while it runs."""
+        program = shutil.copy("/bin/bash", tmp_path / "pybpf-spin")
+        with Report(load("profile_cpu"), {"frequency": 200, "comm": b"pybpf-spin"}) as report:
+            process = subprocess.Popen([program, "-c", "while :; do :; done"])
+            report.wait(timeout=1.5)
+            process.kill()
+            process.wait()
+            stacks = [json.loads(line)["stack"] for line in report.lines("json")]
+        assert stacks
+        assert "execute_command_internal" in {frame for stack in stacks for frame in stack}

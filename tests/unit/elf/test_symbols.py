@@ -27,7 +27,7 @@ def table(symbols: list[tuple[str, int, int, int]]) -> tuple[bytes, bytes]:
 def elf(tables: dict[str, list[tuple[str, int, int, int]]], packed: bytes = b"") -> bytes:
     """A file with one segment of code, and these tables of symbols."""
     names = b"\0"
-    sections = [(0, 0, b"", 0)]
+    sections = [(0, 0, b"", 0), (0, 8, b"", 0)]  # the second is that of the code
     for name, symbols in tables.items():
         entries, texts = table(symbols)
         kind = 2 if name == ".symtab" else 11
@@ -42,7 +42,9 @@ def elf(tables: dict[str, list[tuple[str, int, int, int]]], packed: bytes = b"")
     body, headers = b"", b""
     for name, kind, data, link in sections:
         size = 24 if kind in (2, 11) else 0
-        headers += struct.pack("<IIQQQQIIQQ", name, kind, 0, 0, 120 + len(body), len(data), link, 1, 1, size)
+        address, length = (BASE, 0x380) if kind == 8 else (0, len(data))
+        place = 120 + len(body)
+        headers += struct.pack("<IIQQQQIIQQ", name, kind, 0, address, place, length, link, 1, 1, size)
         body += data
     identity = b"\x7fELF\x02\x01\x01" + bytes(9)
     end = 120 + len(body)
@@ -57,6 +59,7 @@ SYMTAB = [
     ("main", FUNC, BASE + 0x100, 0x40),
     ("helper", FUNC, BASE + 0x140, 0),
     ("helper", FUNC, BASE + 0x200, 8),  # a static one of another file
+    ("last", FUNC, BASE + 0x340, 0),
     ("value", OBJECT, BASE + 0x300, 8),
     ("printf@@GLIBC_2.2.5", FUNC, 0, 0),
     ("memcpy@@GLIBC_2.14", IFUNC, BASE + 0x400, 16),
@@ -70,7 +73,7 @@ DYNSYM = [("main", FUNC, BASE + 0x100, 0x40), ("exported", FUNC, BASE + 0x500, 4
     [
         (
             elf({".symtab": SYMTAB, ".dynsym": DYNSYM}),
-            {"main": 0x1100, "helper": 0x1140, "memcpy": 0x1400, "exported": 0x1500},
+            {"main": 0x1100, "helper": 0x1140, "last": 0x1340, "memcpy": 0x1400, "exported": 0x1500},
         ),
         (elf({".dynsym": DYNSYM}), {"main": 0x1100, "exported": 0x1500}),
         (
@@ -93,10 +96,12 @@ def test_functions_by_name(tmp_path: Path, data: bytes, offsets: dict[str, int])
         (0x10FF, None),
         (0x1100, "main"),
         (0x113F, "main"),
-        (0x1140, "helper"),  # without a size, up to the next
+        (0x1140, "helper"),  # without a size, up to the next or the section's end
         (0x11FF, "helper"),
         (0x1207, "helper"),
         (0x1208, None),
+        (0x137F, "last"),
+        (0x1380, None),
         (0x140F, "memcpy"),
     ],
 )

@@ -1,0 +1,95 @@
+"""A program that counts in the kernel: what it counted, shown at its end."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pybpf.codegen import OPTIONAL
+from pybpf.dsl import LinearHist, Log2Hist, StackTrace
+from pybpf.errors import UsageError
+from pybpf.gadget import folded, histogram
+from pybpf.gadget.programs import Program
+from pybpf.gadget.running import Running
+from pybpf.gadget.session import host_spec
+
+__all__ = ["Report"]
+
+# How often processes are looked at while they run, in seconds.
+_LOOK = 1.0
+
+
+class Report(Running):
+    """Runs a program from `with` to its end, whatever ends it; nothing stays in the kernel.
+
+    The arguments are those of Session. `counted` and `full` are known after `lines`.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        values: Mapping[str, Any],
+        *,
+        strict: bool = False,
+        passes: frozenset[str] = frozenset(OPTIONAL),
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        declared = program.gadget.report
+        assert declared is not None
+        super().__init__(host_spec(program, values, None, passes), values, strict=strict, warn=warn)
+        try:
+            self._declared = declared
+            self._map = self.maps[declared.name]
+            self._stacks = None if isinstance(declared, (Log2Hist, LinearHist)) else self._folded(program)
+            self.counted = 0
+            self.attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def _folded(self, program: Program) -> folded.Folded:
+        traces = [each.name for each in program.declarations.maps if isinstance(each, StackTrace)]
+        if len(traces) != 1:
+            raise UsageError(
+                f"{program.name} can't show {self._declared.name}: it is no histogram, and there"
+                f" {'are two maps' if traces else 'is no map'} of stack traces"
+            )
+        return folded.Folded(self._map, self.maps[traces[0]])
+
+    def __enter__(self) -> Report:
+        return self
+
+    def wait(self, *, timeout: float | None = None, wake: int | None = None) -> None:
+        """Let it count for `timeout` seconds, or until the descriptor `wake` is readable; then detach."""
+        end = None if timeout is None else time.monotonic() + timeout
+        poll = select.poll()
+        if wake is not None:
+            poll.register(wake, select.POLLIN)
+        while True:
+            left = _LOOK if end is None else min(_LOOK, end - time.monotonic())
+            if left <= 0 or poll.poll(left * 1000):
+                break
+            if self._stacks is not None:
+                self._stacks.note()
+        self.detach()
+
+    def lines(self, form: str) -> list[str]:
+        """What was counted, as `columns` (text for people, or for flame graphs) or `json`."""
+        if self._stacks is not None:
+            stacks = self._stacks.read()
+            self.counted = sum(stack.times for stack in stacks)
+            return [folded.as_json(stack) if form == "json" else folded.fold(stack) for stack in stacks]
+        assert isinstance(self._declared, (Log2Hist, LinearHist))
+        found = histogram.read(self._declared, self._map)
+        self.counted = sum(each.total for each in found)
+        return [histogram.as_json(each) if form == "json" else histogram.draw(each) for each in found]
+
+    @property
+    def full(self) -> str:
+        """What to say when the map had no room for all; empty when it had."""
+        most = self._map.spec.max_entries
+        if most == 1 or sum(1 for _ in self._map.items()) < most:
+            return ""
+        return f"{self._declared.name} is full ({most} elements): some were not counted"
