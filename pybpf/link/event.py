@@ -39,10 +39,15 @@ def attach(
         for cpu in on or cpus.online()[:1]:
             try:
                 event = undo.enter_context(perf.open_event(what, cpu, pid=pid, **fields))
-                link = _connect(program, event)
             except SyscallError as error:
                 raise _refused(what, symbol, error, why) from None
             events.append(event)
+            try:
+                link = _connect(program, event)
+            except SyscallError as error:
+                if error.errno != errno.EACCES:  # the event is there: it's not what `why` is about
+                    raise
+                raise _refused(what, symbol, error, why) from None
             if link is not None:
                 links.append(undo.enter_context(link))
         undo.pop_all()
