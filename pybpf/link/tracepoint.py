@@ -33,7 +33,7 @@ def absent(name: str) -> str:
 
 def _why(symbol: str, error: SyscallError) -> str:
     """What a refusal means here (perf_event_set_bpf_prog, kernel/events/core.c)."""
-    if error.errno == errno.EACCES and error.call == "bpf(BPF_LINK_CREATE)":
+    if error.errno == errno.EACCES and error.call != "perf_event_open":
         return f"the program reads past the end of its record: see {tracefs.path()}/events/{symbol}/format"
     return ""
 
