@@ -82,8 +82,10 @@ def ask_for_the_parent() -> None:
     os.getppid()
 
 
-def ask_for_the_file_system() -> None:
-    os.statvfs("/")
+def read_some_bytes() -> None:
+    with open(__file__, "rb", buffering=0) as file:
+        file.seek(7)
+        assert len(file.read(10)) == 10
 
 
 def ask_for_the_page_size() -> None:
@@ -142,21 +144,23 @@ def probe(value: u64):
     ),
     "fentry": (
         """
-@fentry("vfs_statfs")
-def probe(path: "struct path *"):
-    count(u64(path.dentry.d_inode.i_ino))
+@fentry("vfs_read")
+def probe(file: "struct file *", buf: "char __user *", size: u64):
+    if size == 10:
+        count(u64(file.f_pos))
 """,
-        ask_for_the_file_system,
-        os.stat("/").st_ino,
+        read_some_bytes,
+        7,
     ),
     "fexit": (
         """
-@fexit("vfs_statfs")
-def probe(path: "struct path *", buf: "struct kstatfs *", ret: i32):
-    count(u64(buf.f_namelen) if ret == 0 else 0)
+@fexit("vfs_read")
+def probe(file: "struct file *", buf: "char __user *", size: u64, pos: "u64 *", ret: i64):
+    if size == 10:
+        count(u64(ret) if ret > 0 else 0)
 """,
-        ask_for_the_file_system,
-        os.statvfs("/").f_namemax,
+        read_some_bytes,
+        10,
     ),
 }
 
