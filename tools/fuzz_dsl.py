@@ -68,7 +68,7 @@ def loaded(spec: ObjectSpec) -> load.Loaded:
     try:
         return load.load(spec)
     except VerifierError as error:
-        if "too large" in error.summary:
+        if "too large" in error.log or "too complex" in error.log:
             raise _TooManyPaths from None
         raise
 
