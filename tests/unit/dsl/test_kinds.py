@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+import pybpf.dsl
 from pybpf import btf
 from pybpf.btf.build import Builder
 from pybpf.dsl import lower
@@ -288,3 +290,23 @@ def test_a_decorator_that_gets_something_else(
     with pytest.raises(LoweringError) as caught:
         module(f"{text}\ndef probe(): pass")
     assert caught.value.message == message
+
+
+def documented() -> list[tuple[str, str]]:
+    """The decorators and parameters that the reference has."""
+    text = (Path(pybpf.dsl.__file__).parent / "README.md").read_text()
+    section = text.partition("## Kinds of probes\n")[2].partition("\n## ")[0]
+    rows = [line.split("|") for line in section.splitlines() if "`@" in line]
+    return [(row[2].strip(" `"), row[3].split("`")[1]) for row in rows]
+
+
+@pytest.mark.parametrize(("decorator", "parameters"), documented())
+def test_what_the_reference_says(lowered: Lowered, decorator: str, parameters: str) -> None:
+    kind = decorator[1:].partition("(")[0]
+    result = "return 1" if KINDS[kind].returns else "return"
+    (program,) = lowered(f"{decorator}\ndef probe({parameters}):\n    {result}\n").programs
+    assert program.attach.kind == kind
+
+
+def test_the_reference_has_every_kind() -> None:
+    assert sorted(decorator[1:].partition("(")[0] for decorator, _ in documented()) == sorted(KINDS)
