@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno as _errno
 import os
 from collections.abc import Iterable
@@ -38,6 +37,8 @@ def near_names(name: str, names: Iterable[str], most: int = 3) -> list[str]:
 
     The dashes that options begin with don't count: they are no likeness.
     """
+    import difflib  # here, since nothing else of a run needs it
+
     matcher = difflib.SequenceMatcher(b=name.lstrip("-"))
     likeness = {}
     for each in names:

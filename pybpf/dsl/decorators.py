@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE
 from types import FunctionType
 from typing import Any, Callable, Union
 
@@ -34,6 +33,9 @@ __all__ = [
 ]
 
 
+_ASYNC = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR
+
+
 class Source:
     """The syntax tree of a function, and the names that it can see."""
 
@@ -42,7 +44,7 @@ class Source:
             found = getattr(function, "__name__", None) or getattr(function, "name", function)
             raise LoweringError(f"a probe or a @func is a function that is defined with def; {found} is none")
         code = function.__code__
-        if code.co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR):
+        if code.co_flags & _ASYNC:
             place = Location(code.co_filename, code.co_firstlineno)
             raise LoweringError(f"{function.__name__} can't wait: there is no async in a probe", place)
         self.name = function.__name__

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pybpf.dsl.binding import bind
 from pybpf.dsl.values import Value
 from pybpf.errors import UsageError, near
 
@@ -38,10 +38,10 @@ class BoundMethod(Value):
 
     def call(self, cx: Context, args: Sequence[Any], keywords: dict[str, Any]) -> Any:
         try:
-            bound = inspect.signature(self.function).bind(self.owner, cx, *args, **keywords)
+            bind(self.function, [self.owner, cx, *args], keywords)
         except TypeError as error:
             raise cx.error(f"{self.function.__name__}: {error}") from None
-        return self.function(*bound.args, **bound.kwargs)
+        return self.function(self.owner, cx, *args, **keywords)
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         raise UsageError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import platform
+import os
 
 from pybpf.errors import BpfError, UnsupportedFeature
 from pybpf.features.buffers import ringbuf
@@ -46,7 +46,7 @@ def host_target() -> Target:
     """
     from pybpf import btf
 
-    machine = platform.machine()
+    machine = os.uname().machine
     if machine not in ARCHITECTURES:
         known = ", ".join(ARCHITECTURES)
         raise UnsupportedFeature(f"calling convention known here for {machine}", why=f"known are {known}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import platform
 import re
 
 from pybpf.sys.files import read_text
@@ -24,4 +23,4 @@ def available(name: str) -> bool:
 
 @functools.cache
 def _index(name: str) -> str:
-    return read_text(f"/lib/modules/{platform.release()}/{name}")
+    return read_text(f"/lib/modules/{os.uname().release}/{name}")

@@ -6,7 +6,7 @@ The library is opened at the first call, so that everything can be imported on a
 from __future__ import annotations
 
 import functools
-import platform
+import os
 from typing import Any
 
 from pybpf.errors import SyscallError, UnsupportedFeature
@@ -39,7 +39,7 @@ def _libc() -> Any:
 
 @functools.cache
 def _numbers() -> tuple[int, int]:
-    machine = platform.machine()
+    machine = os.uname().machine
     if machine not in _NUMBERS:
         raise UnsupportedFeature(f"known number of bpf(2) on {machine}", why="add it to pybpf/sys/syscall.py")
     return _NUMBERS[machine]

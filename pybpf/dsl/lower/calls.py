@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import inspect
 from typing import Any
 
 from pybpf.codegen.ir import Block
+from pybpf.dsl.binding import bind
 from pybpf.dsl.decorators import Func, Probe
 from pybpf.dsl.lower.base import Lowerer
 from pybpf.dsl.lower.builtins import BUILTINS
@@ -58,13 +58,12 @@ class Calls(Lowerer):
         if len(cx.callers) > 50:
             raise cx.error(f"{callee.source.name} calls itself: an inlined function can't", node)
         try:
-            bound = inspect.signature(callee.source.function).bind(*args, **keywords)
+            bound = bind(callee.source.function, args, keywords)
         except TypeError as error:
             raise cx.error(f"{callee.source.name}: {error}", node) from None
-        bound.apply_defaults()
         file = cx.file
         inner = type(self)(cx, callee.source, outcomes)
-        for name, value in bound.arguments.items():
+        for name, value in bound.items():
             inner.scope.assign(name, value)
         cx.file = callee.source.file
         cx.callers.append(place)
@@ -136,7 +135,7 @@ class Calls(Lowerer):
         self, function: Any, name: str, args: list[Any], keywords: dict[str, Any], node: ast.Call
     ) -> Any:
         try:
-            inspect.signature(function).bind(self.cx, *args, **keywords)
+            bind(function, [self.cx, *args], keywords)
         except TypeError as error:
             raise self.cx.error(f"{name}: {error}", node) from None
         return function(self.cx, *args, **keywords)

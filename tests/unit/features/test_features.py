@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
-import platform
+import os
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -104,7 +105,7 @@ def test_a_link_is_tried_with_an_event_that_is_not(
 
 
 def test_a_machine_whose_calling_convention_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "pdp11")
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine="pdp11"))
     with pytest.raises(UnsupportedFeature) as caught:
         features.host_target()
     assert str(caught.value).startswith(
@@ -117,7 +118,7 @@ def test_the_target_has_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     found = {"jmp32": lambda: Feature("a", "1"), "ringbuf": lambda: Feature("b", "2", "no")}
     monkeypatch.setattr(host, "_FEATURES", found)
-    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine="x86_64"))
     monkeypatch.setattr(btf, "kernel", btf.reference)
     target = features.host_target()
     assert (target.name, target.features, target.arch.name) == ("host", {"jmp32"}, "x86_64")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
+from types import SimpleNamespace
 
 import pytest
 
@@ -75,7 +75,7 @@ def test_functions_among_the_symbols(names: list[str], found: dict[str, tuple[st
 
 
 def test_a_machine_whose_system_calls_have_no_known_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "pdp11")
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine="pdp11"))
     syscall._numbers.cache_clear()
     with pytest.raises(UnsupportedFeature) as caught:
         syscall._numbers()
