@@ -36,12 +36,13 @@ def check_prototype(
         raise cx.error(message, tree.args[-1] if tree.args else None)
     for argument, type in zip(tree.args, types):
         layout = layouts[argument.arg]
-        wanted = _struct(type)
-        if not wanted or not isinstance(layout, Pointer):
+        if not isinstance(layout, Pointer):
             continue
+        given = _struct(type)
         said = _struct(cx.type_of(layout.declaration.replace("__user", "")))
-        if said and said != wanted:
-            raise cx.error(f"{argument.arg} of {name} is a {wanted} *, not a {said} *", argument)
+        if said and said != given and (given or type.resolve().kind != "ptr"):
+            real = f"{given} *" if given else type.declaration
+            raise cx.error(f"{argument.arg} of {name} is a {real}, not a {said} *", argument)
 
 
 def _parameters(cx: Context, kind: str, names: Sequence[str]) -> tuple[str, list[Any]] | None:

@@ -245,6 +245,12 @@ def kernel() -> Target:
         ("fentry", "file: 'struct file *'", ""),
         ("fentry", "a: u64, b: u64, c: u64", "f has 2 parameters, not 3"),
         ("fentry", "a: 'struct inode *'", "a of f is a struct file *, not a struct inode *"),
+        (
+            "fentry",
+            "a: 'struct file *', b: 'struct file *'",
+            "b of f is a long int, not a struct file *",
+        ),
+        ("fentry", "a: 'void *', b: 'void *'", ""),
         ("fexit", "file: 'struct file *', flags: i64, ret: i32", ""),
         (
             "fexit",
