@@ -41,6 +41,7 @@ __all__ = [
     "FREE",
     "INVERSE",
     "SILENT",
+    "SWAPPED",
     "TERMINATORS",
     "U64",
     "Block",
@@ -49,6 +50,7 @@ __all__ = [
     "Local",
     "Op",
     "Slot",
+    "follow",
     "signed",
 ]
 
@@ -68,6 +70,9 @@ INVERSE = {
     "sge": "slt",
 }
 INVERSE.update({after: before for before, after in INVERSE.items()})
+# Conditions when the operands change places.
+SWAPPED = {"gt": "lt", "ge": "le", "sgt": "slt", "sge": "sle"}
+SWAPPED.update({after: before for before, after in SWAPPED.items()})
 
 
 def signed(value: int, size: int = 8) -> int:
@@ -118,6 +123,13 @@ class Op:
         self.offset = offset
         self.location = location
         self.targets = targets
+
+
+def follow(op: Op, same: dict[Op, Op]) -> Op:
+    """What stands for an operation after all replacements in `same`."""
+    while op in same:
+        op = same[op]
+    return op
 
 
 class Block:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pybpf.asm import KernelFunctionRef
 from pybpf.codegen.fold import COMMUTATIVE, compare, fold_alu, identity
-from pybpf.codegen.ir import FREE, U64, Block, Function, Op, signed
+from pybpf.codegen.ir import FREE, SWAPPED, U64, Block, Function, Op, follow, signed
 
 __all__ = ["PURE_HELPERS", "dominators", "simplify"]
 
@@ -66,7 +66,7 @@ def _walk(function: Function) -> bool:
         known[block] = table
         kept: list[Op] = []
         for op in block.ops:
-            op.args = tuple(_follow(arg, same) for arg in op.args)
+            op.args = tuple(follow(arg, same) for arg in op.args)
             new = _fold(op)
             if new is None:
                 key = _key(op)
@@ -79,14 +79,8 @@ def _walk(function: Function) -> bool:
         cut |= _fold_end(block)
     for block in function.blocks:
         for phi in block.phis():
-            phi.args = tuple(_follow(arg, same) for arg in phi.args)
+            phi.args = tuple(follow(arg, same) for arg in phi.args)
     return cut | _drop_phis(function)
-
-
-def _follow(op: Op, same: dict[Op, Op]) -> Op:
-    while op in same:
-        op = same[op]
-    return op
 
 
 def _key(op: Op) -> object | None:
@@ -122,10 +116,8 @@ def _fold(op: Op) -> Op | None:
             value = value.args[0]
         op.args = (op.args[0], value)
     elif op.kind == "branch" and op.args[0].kind == "const" and op.args[1].kind != "const":
-        swapped = {"gt": "lt", "ge": "le", "sgt": "slt", "sge": "sle"}
-        swapped.update({after: before for before, after in swapped.items()})
         op.args = op.args[::-1]
-        op.attr = swapped.get(op.attr, op.attr)
+        op.attr = SWAPPED.get(op.attr, op.attr)
     return None
 
 
@@ -205,7 +197,7 @@ def _drop_phis(function: Function) -> bool:
     same: dict[Op, Op] = {}
     for block in function.blocks:
         for phi in list(block.phis()):
-            args = [_follow(arg, same) for arg in phi.args]
+            args = [follow(arg, same) for arg in phi.args]
             others = [arg for arg in args if arg is not phi]
             if len({_value(arg) for arg in others}) == 1:
                 same[phi] = others[0]
@@ -213,5 +205,5 @@ def _drop_phis(function: Function) -> bool:
     if same:
         for block in function.blocks:
             for op in block.ops:
-                op.args = tuple(_follow(arg, same) for arg in op.args)
+                op.args = tuple(follow(arg, same) for arg in op.args)
     return bool(same)

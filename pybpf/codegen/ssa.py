@@ -7,7 +7,7 @@ it that no author can read such a value.
 
 from __future__ import annotations
 
-from pybpf.codegen.ir import Block, Function, Local, Op
+from pybpf.codegen.ir import Block, Function, Local, Op, follow
 
 __all__ = ["to_ssa"]
 
@@ -69,13 +69,7 @@ def to_ssa(function: Function) -> None:
     for block in function.blocks:
         block.ops = [op for op in block.ops if op.kind not in ("get", "set")]
         for op in block.ops:
-            op.args = tuple(_follow(arg, same) for arg in op.args)
-
-
-def _follow(op: Op, same: dict[Op, Op]) -> Op:
-    while op in same:
-        op = same[op]
-    return op
+            op.args = tuple(follow(arg, same) for arg in op.args)
 
 
 def _drop_trivial(phis: list[Op], same: dict[Op, Op]) -> None:
@@ -86,7 +80,7 @@ def _drop_trivial(phis: list[Op], same: dict[Op, Op]) -> None:
         for phi in phis:
             if phi in same:
                 continue
-            values = {_follow(arg, same) for arg in phi.args} - {phi}
+            values = {follow(arg, same) for arg in phi.args} - {phi}
             if len(values) == 1:
                 same[phi] = values.pop()
                 changed = True
