@@ -5,7 +5,7 @@ The result is pure Python: neither a C compiler nor pycparser is needed where py
 command of bpf(2) has a struct of its own, cut from `union bpf_attr` of <linux/bpf.h>, as far as pybpf uses
 it; a kernel takes a shorter attr than its own as one that ends in zeros, and a longer one when the rest is
 zero. Pointers are `void *` where the kernel says `__aligned_u64`: the same on the 64-bit machines that
-pybpf runs on.
+pybpf runs on. What BPF_LINK_CREATE takes for one kind of link has that kind before its name.
 """
 
 from __future__ import annotations
@@ -64,7 +64,24 @@ struct bpf_btf_load {
     void *btf; void *btf_log_buf;
     uint32_t btf_size, btf_log_size, btf_log_level, btf_log_true_size;
 };
-struct bpf_link_create { uint32_t prog_fd, target_fd, attach_type, flags; uint64_t bpf_cookie; };
+struct bpf_link_create {
+    uint32_t prog_fd, target_fd, attach_type, flags;
+    union {
+        uint64_t bpf_cookie;
+        struct { void *iter_info; uint32_t iter_info_len; };
+        struct { uint32_t target_btf_id; uint64_t tracing_cookie; };
+        struct {
+            uint32_t kprobe_flags, kprobe_cnt;
+            void *kprobe_syms; void *kprobe_addrs; void *kprobe_cookies;
+        };
+        struct {
+            void *uprobe_path; void *uprobe_offsets; void *uprobe_ref_ctr_offsets; void *uprobe_cookies;
+            uint32_t uprobe_cnt, uprobe_flags, uprobe_pid;
+        };
+        struct { uint32_t netfilter_pf, netfilter_hooknum; int32_t netfilter_priority; uint32_t netfilter_flags; };
+    };
+};
+struct bpf_iter_create { uint32_t link_fd, flags; };
 
 struct bpf_map_info {
     uint32_t type, id, key_size, value_size, max_entries, map_flags;

@@ -29,6 +29,7 @@ _COMMANDS = {
     bpf.BPF_MAP_DELETE_ELEM: _Command("BPF_MAP_DELETE_ELEM", "bpf_map_elem"),
     bpf.BPF_MAP_GET_NEXT_KEY: _Command("BPF_MAP_GET_NEXT_KEY", "bpf_map_next_key"),
     bpf.BPF_MAP_FREEZE: _Command("BPF_MAP_FREEZE", "bpf_map_elem"),
+    bpf.BPF_OBJ_PIN: _Command("BPF_OBJ_PIN", "bpf_obj_get"),
     bpf.BPF_OBJ_GET: _Command("BPF_OBJ_GET", "bpf_obj_get"),
     bpf.BPF_PROG_LOAD: _Command("BPF_PROG_LOAD", "bpf_prog_load", _TRACING),
     bpf.BPF_PROG_TEST_RUN: _Command("BPF_PROG_TEST_RUN", "bpf_test_run"),
@@ -36,6 +37,7 @@ _COMMANDS = {
     bpf.BPF_OBJ_GET_INFO_BY_FD: _Command("BPF_OBJ_GET_INFO_BY_FD", "bpf_object_info"),
     bpf.BPF_RAW_TRACEPOINT_OPEN: _Command("BPF_RAW_TRACEPOINT_OPEN", "bpf_raw_tracepoint_open", _TRACING),
     bpf.BPF_LINK_CREATE: _Command("BPF_LINK_CREATE", "bpf_link_create", _TRACING),
+    bpf.BPF_ITER_CREATE: _Command("BPF_ITER_CREATE", "bpf_iter_create", _TRACING),
     bpf.BPF_PROG_GET_NEXT_ID: _Command("BPF_PROG_GET_NEXT_ID", "bpf_get_id", _ADMIN),
     bpf.BPF_MAP_GET_NEXT_ID: _Command("BPF_MAP_GET_NEXT_ID", "bpf_get_id", _ADMIN),
     bpf.BPF_BTF_GET_NEXT_ID: _Command("BPF_BTF_GET_NEXT_ID", "bpf_get_id", _ADMIN),
@@ -57,9 +59,9 @@ def query(number: int, outputs: tuple[str, ...], **fields: Any) -> tuple[int, ..
     ffi = syscall.ffi()
     attr = ffi.new(f"struct {struct} *")
     keep = []
-    kinds = dict(ffi.typeof(attr).item.fields)
+    kinds = dict(_fields(ffi.typeof(attr).item))
     for field, value in fields.items():
-        if kinds[field].type.kind == "pointer":
+        if kinds[field] == "pointer":
             value = ffi.from_buffer(value)
             keep.append(value)
         setattr(attr, field, value)
@@ -69,6 +71,15 @@ def query(number: int, outputs: tuple[str, ...], **fields: Any) -> tuple[int, ..
         code = error.errno or 0
         raise SyscallError(f"bpf({name})", code, explain.errno(code, needs)) from None
     return (result, *(int(getattr(attr, field)) for field in outputs))
+
+
+def _fields(struct: Any) -> Iterator[tuple[str, str]]:
+    """The fields of a struct and their kinds, those of unions without a name among them."""
+    for name, field in struct.fields:
+        if name:
+            yield name, field.type.kind
+        else:
+            yield from _fields(field.type)
 
 
 def command(number: int, **fields: Any) -> int:

@@ -92,3 +92,11 @@ def test_a_failed_call_is_named(monkeypatch: pytest.MonkeyPatch, code: int, text
 )
 def test_names_as_the_kernel_takes_them(name: str, taken: bytes) -> None:
     assert object_name(name) == taken
+
+
+def test_what_a_link_takes_lies_in_a_union(calls: Calls) -> None:
+    command(bpf.BPF_LINK_CREATE, prog_fd=3, attach_type=47, tracing_cookie=7)
+    command(bpf.BPF_LINK_CREATE, prog_fd=3, attach_type=48, uprobe_cnt=2, uprobe_pid=9)
+    assert [size for _, _, size in calls] == [64, 64]
+    assert calls[0][1].find(7) == 24
+    assert (calls[1][1].find(2), calls[1][1].find(9)) == (48, 56)
