@@ -200,11 +200,11 @@ def _fitting(cx: Context, value: Any, layout: Int, what: str) -> Op:
     """A number that a place can hold; a bit field has too few bits for any type, so values must be small."""
     if not isinstance(layout, Bits) or not isinstance(value, Scalar):
         return integer(cx, value, layout, what)
-    if value.layout.signed or value.most > layout.maximum:
-        number = f"u{value.layout.size * 8}(x)" if value.layout.signed else "x"
+    if value.least < layout.minimum or value.most > layout.maximum:
+        kept = f"Bits[{layout.unit.name}, {layout.width}](x)"
         raise cx.error(
             f"{what} has {layout.width} bits and can't hold every {value.layout.name}: keep the low ones, as"
-            f" in {number} & {layout.maximum}"
+            f" in {kept}"
         )
     return value.op
 

@@ -22,7 +22,7 @@ __all__ = ["AnyRecord", "EventState", "RecordValue", "TextPlace", "number"]
 def number(cx: Context, op: Op, layout: Int) -> Any:
     """What was read from a place of this layout."""
     if isinstance(layout, Bits):
-        return Scalar(op, layout.unit, layout.maximum)
+        return Scalar(op, layout.unit, layout.maximum, layout.minimum)
     return pointer(cx, op, layout.declaration) if isinstance(layout, Pointer) else Scalar(op, layout)
 
 

@@ -114,23 +114,24 @@ class Value:
 
 
 class Scalar(Value):
-    """An integer in a register, extended to 64 bits as its layout says; `most` is its largest value."""
+    """An integer in a register, extended to 64 bits as its layout says, from `least` to `most`."""
 
-    def __init__(self, op: Op, layout: Int, most: int | None = None) -> None:
+    def __init__(self, op: Op, layout: Int, most: int | None = None, least: int | None = None) -> None:
         self.op = op
         self.layout = layout
         self.most = layout.maximum if most is None else most
+        self.least = layout.minimum if least is None else least
         self.parts = (op,)
 
     def describe(self) -> str:
         return f"{'an' if self.layout.name[0] in 'aeio' else 'a'} {self.layout.name}"
 
     def rebuild(self, parts: Sequence[Op]) -> Scalar:
-        return Scalar(parts[0], self.layout, self.most)
+        return Scalar(parts[0], self.layout, self.most, self.least)
 
     def joined(self, other: Value) -> Scalar:
-        most = other.most if isinstance(other, Scalar) else self.layout.maximum
-        return Scalar(self.op, self.layout, max(self.most, most))
+        assert isinstance(other, Scalar)
+        return Scalar(self.op, self.layout, max(self.most, other.most), min(self.least, other.least))
 
     def renewed(self) -> Scalar:
         return Scalar(self.op, self.layout)
@@ -202,9 +203,9 @@ def integer(cx: Context, value: Any, layout: Int, what: str) -> Op:
 
 
 def convert(cx: Context, value: Any, layout: Int) -> Any:
-    """`u32(value)` and its like: the low bits, extended anew."""
+    """`u32(value)` and its like: the low bits, extended anew; `Bits[i8, 4](value)` is an i8."""
     if isinstance(layout, Bits):
-        raise cx.error(f"a bit field is no type of a value: keep its bits, as in x & {layout.maximum}")
+        return _bits(cx, value, layout)
     if layout is boolean and isinstance(value, Value):
         raise cx.error("a comparison makes a bool; write value != 0")
     if isinstance(value, int):
@@ -223,6 +224,20 @@ def convert(cx: Context, value: Any, layout: Int) -> Any:
     narrow = isinstance(value, Scalar) and not value.layout.signed and value.most <= layout.maximum
     most = value.most if isinstance(value, Scalar) and narrow else None
     return Scalar(cx.build.extend(op, layout.size, layout.signed), layout, most)
+
+
+def _bits(cx: Context, value: Any, layout: Bits) -> Scalar:
+    """The low bits of a number, as a bit field holds them."""
+    if isinstance(value, int):
+        value = Scalar(cx.build.const(int(value)), i64)
+    if not isinstance(value, Scalar):
+        raise cx.error(f"{layout.name}(...) takes a number, not {describe(value)}")
+    if layout.signed:
+        unused = cx.build.const(64 - layout.width)
+        op = cx.build.alu("arsh", cx.build.alu("lsh", value.op, unused), unused)
+    else:
+        op = cx.build.alu("and", value.op, cx.build.const(layout.maximum))
+    return Scalar(op, layout.unit, layout.maximum, layout.minimum)
 
 
 def named(layout: Layout) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from pybpf.errors import BpfError
 from pybpf.events.decode import Decoder
 from pybpf.events.records import Records, stride
-from pybpf.spec import Array, CString, Int, Layout, Struct, Union
+from pybpf.spec import Array, Bits, CString, Int, Layout, Struct, Union
 
 __all__ = ["arrays", "dtype"]
 
@@ -25,10 +25,14 @@ def _numpy() -> Any:
 def dtype(layout: Layout) -> Any:
     """A layout as a NumPy dtype: a Struct has its fields, a CString is bytes, a Union raw bytes.
 
-    What is behind the first NUL of a CString is to be cut, as in the Decoder's tuples.
+    What is behind the first NUL of a CString is to be cut, as in the Decoder's tuples. Raises BpfError for
+    bit fields, which NumPy doesn't have.
     """
     if isinstance(layout, Struct) and not isinstance(layout, Union):
         names, members, offsets = zip(*layout.fields)
+        for name, member, _ in layout.fields:
+            if isinstance(member, Bits):
+                raise BpfError(f"{layout.name}.{name} is a bit field, which no array has: read batches")
         formats = [dtype(member) for member in members]
         return _numpy().dtype(
             {"names": names, "formats": formats, "offsets": offsets, "itemsize": layout.size}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, cast
 
 from pybpf.errors import BpfError
 from pybpf.events.records import MOST, Records, stride
-from pybpf.spec import CString, Struct
+from pybpf.spec import Array, Bits, CString, Field, Int, Struct
 
 __all__ = ["Decoder", "text"]
+
+_BYTE = Int("u8", 1)
 
 
 def text(raw: bytes) -> str:
@@ -22,28 +25,36 @@ class Decoder:
     """Decodes records of one layout into flat tuples: one value a leaf, in the order of `names`.
 
     An Int is an int, all else its raw bytes: those of a CString are to be cut at the first NUL (`text` does
-    so), for what is behind it may be left from an earlier record. A record may be longer than its layout
-    (perf pads), and shorter when it ends in a CString that was sent at its true length.
+    so), for what is behind it may be left from an earlier record. Bit fields take a step more: those that lie
+    together are unpacked as bytes. A record may be longer than its layout (perf pads), and shorter when it
+    ends in a CString that was sent at its true length.
     """
 
     def __init__(self, layout: Struct) -> None:
         leaves = tuple(layout.leaves())
         self.layout = layout
         self.names = tuple(leaf.name for leaf in leaves)
-        self._last = leaves[-1]
+        pieces, self._bits = _pieces(leaves)
+        self._last = pieces[-1]
         open_end = isinstance(self._last.layout, CString)
         self._least = self._last.offset + (0 if open_end else self._last.layout.size)
-        # All but the last leaf, and the gap before that.
+        # All but the last piece, and the gap before that.
         self._first, end = "<", 0
-        for leaf in leaves[:-1]:
-            self._first += f"{leaf.offset - end}x{leaf.layout.format}"
-            end = leaf.offset + leaf.layout.size
+        for piece in pieces[:-1]:
+            self._first += f"{piece.offset - end}x{piece.layout.format}"
+            end = piece.offset + piece.layout.size
         self._first += f"{self._last.offset - end}x"
         self._structs: dict[tuple[int, int], struct.Struct] = {}
 
     def decode(self, record: bytes) -> tuple[Any, ...]:
         """The values of one record. Raises BpfError when it's too short."""
-        return self._struct(0, len(record)).unpack_from(record.ljust(stride(0, len(record)), b"\0"))
+        form = self._struct(0, len(record))
+        (values,) = self._spread([form.unpack_from(record.ljust(stride(0, len(record)), b"\0"))])
+        return values
+
+    def _spread(self, unpacked: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """The values of the leaves, of those of the pieces."""
+        return [_separate(values, self._bits) for values in unpacked] if self._bits else unpacked
 
     def decode_many(self, taken: Iterable[Records]) -> Iterator[list[tuple[Any, ...]]]:
         """The values of all records, some hundreds at a time. Raises BpfError when one is too short."""
@@ -60,10 +71,10 @@ class Decoder:
                 # No more, so that the next ones are made where these were, still near the processor, and so
                 # that there's nothing for the garbage collector to look through.
                 if len(values) >= MOST:
-                    yield values
+                    yield self._spread(values)
                     values = []
         if values:
-            yield values
+            yield self._spread(values)
 
     def check(self, length: int) -> None:
         """Raises BpfError when a record of this length is too short."""
@@ -82,3 +93,39 @@ class Decoder:
         made = struct.Struct(f"<{head}x{self._first[1:]}{form}{rest}x")
         self._structs[head, length] = made
         return made
+
+
+class _Run(NamedTuple):
+    """Bit fields that lie together: which value they are unpacked as, and where in it each lies."""
+
+    index: int
+    fields: list[tuple[int, Bits]]  # bits to shift down by, and the field
+
+
+def _pieces(leaves: Sequence[Field]) -> tuple[list[Field], list[_Run]]:
+    """What is unpacked: the leaves, with the bytes of bit fields that follow one another as one."""
+    pieces: list[Field] = []
+    runs: list[_Run] = []
+    for together, group in itertools.groupby(leaves, lambda leaf: isinstance(leaf.layout, Bits)):
+        found = list(group)
+        if not together:
+            pieces += found
+            continue
+        fields = [(leaf.offset, cast(Bits, leaf.layout)) for leaf in found]
+        places = [(offset * 8 + bits.shift, bits) for offset, bits in fields]
+        first, (last, end) = places[0][0] // 8, places[-1]
+        size = (last + end.width + 7) // 8 - first
+        runs.append(_Run(len(pieces), [(at - first * 8, bits) for at, bits in places]))
+        pieces.append(Field("", Array(_BYTE, size), first))
+    return pieces, runs
+
+
+def _separate(values: tuple[Any, ...], runs: Sequence[_Run]) -> tuple[Any, ...]:
+    """The values with those of bit fields instead of the bytes that they lie in."""
+    found: list[Any] = []
+    end = 0
+    for index, fields in runs:
+        found += values[end:index]
+        whole, end = int.from_bytes(values[index], "little"), index + 1
+        found += [bits.extract(whole >> at << bits.shift) for at, bits in fields]
+    return (*found, *values[end:])

@@ -174,6 +174,10 @@ class Array(Layout):
             raise UsageError(
                 f"{element!r} can't be an element of Array[...]; of bools and enums write [Op, 8]"
             )
+        if isinstance(layout, Bits):
+            raise UsageError(
+                f"{layout} can't be an element of Array[...]: a bit field is a member of a record"
+            )
         return cls(layout, _counted(count, f"Array[{layout.name}, n]"))
 
     @property

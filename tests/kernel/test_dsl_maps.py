@@ -18,6 +18,7 @@ import pytest
 from pybpf import load, maps
 from pybpf.dsl import lower
 from pybpf.errors import SyscallError, VerifierError
+from pybpf.events import Decoder, open_reader
 from pybpf.features import host_target
 from pybpf.spec import ObjectSpec
 
@@ -217,3 +218,29 @@ def probe():
         total[0] = 1
         run(context=bytes(8))
         assert total[0] == 30
+
+
+def test_bit_fields_of_events(lowered: Callable[[str], ObjectSpec]) -> None:
+    body = """
+class Packet(Record):
+    kind: Bits[u8, 3]
+    level: Bits[i8, 4]
+    length: Bits[u32, 20]
+
+events = Events("events", Packet)
+
+@raw_tracepoint("sys_enter")
+def probe(a: u64, b: i64):
+    packet = events.reserve()
+    if packet:
+        packet.kind = a & 7
+        packet.level = Bits[i8, 4](b)
+        packet.length = 77777
+        events.submit(packet)
+"""
+    spec = lowered(body)
+    with loading(spec) as loaded, open_reader(loaded.maps["events"]) as reader:
+        loaded.programs["probe"].test_run(context=struct.pack("<Qq", 13, -3))
+        layout = spec.map("events").value
+        (batch,) = Decoder(layout).decode_many(reader.take())
+        assert batch == [(5, -3, 77777)]

@@ -101,13 +101,14 @@ def arithmetic(cx: Context, op: ast.operator, a: Any, b: Any) -> Any:
     left = _operand(cx, a, layout, "the left side", exact)
     right = _operand(cx, b, layout if not shifts else i64, "the right side", exact and not shifts)
     if layout.signed and name in ("div", "mod"):
-        return Scalar(_floor(cx, name, left, right, layout), layout)
+        least = _least(op, a, b, layout)
+        return Scalar(_floor(cx, name, left, right, layout), layout, _most(op, a, b, layout), least)
     if layout.signed and name == "rsh":
         name = "arsh"
     result = cx.build.alu(name, left, right, max(4, layout.size))
     if layout.size < 4 or (layout.size == 4 and layout.signed):
         result = cx.build.extend(result, layout.size, layout.signed)
-    return Scalar(result, layout, _most(op, a, b, layout))
+    return Scalar(result, layout, _most(op, a, b, layout), _least(op, a, b, layout))
 
 
 def _operand(cx: Context, value: Any, layout: Int, what: str, exact: bool) -> Op:
@@ -172,6 +173,14 @@ def _most(op: ast.operator, a: Any, b: Any, layout: Int) -> int | None:
     elif isinstance(op, (ast.FloorDiv, ast.RShift)):
         most = x if not known else x // b if isinstance(op, ast.FloorDiv) else x >> b
     return most if most <= layout.maximum else None
+
+
+def _least(op: ast.operator, a: Any, b: Any, layout: Int) -> int:
+    """The smallest result: what is masked, or a remainder, isn't negative."""
+    positive = [isinstance(side, int) and side > 0 for side in (a, b)]
+    if (isinstance(op, ast.BitAnd) and any(positive)) or (isinstance(op, ast.Mod) and positive[1]):
+        return 0
+    return layout.minimum
 
 
 def _largest(value: Any, layout: Int) -> int:

@@ -126,7 +126,7 @@ class Scope:
             and isinstance(binding.kind, Scalar)
             and 0 <= most < binding.kind.most
         ):
-            kind = Scalar(binding.kind.op, binding.kind.layout, most)
+            kind = Scalar(binding.kind.op, binding.kind.layout, most, binding.kind.least)
             self.names[name] = binding._replace(kind=kind)
 
     def begin_loop(self, names: Iterable[str], types: Mapping[str, Int]) -> dict[str, _Binding]:

@@ -14,7 +14,7 @@ from pybpf.dsl.places import RecordPlace
 from pybpf.dsl.types import i64, layout_of, u32
 from pybpf.dsl.values import Scalar, describe
 from pybpf.errors import LoweringError
-from pybpf.spec import Bits, MapSpec, Struct, Union
+from pybpf.spec import MapSpec, Struct, Union
 from pybpf.uapi import bpf
 
 if TYPE_CHECKING:
@@ -31,10 +31,6 @@ def _record(name: str, record: Any) -> Struct:
     layout = layout_of(record, {}, f"the record of {name}")
     if not isinstance(layout, Struct) or isinstance(layout, Union):
         raise LoweringError(f"the record of {name} is a {layout.name}: an event is a Record")
-    if any(isinstance(leaf.layout, Bits) for leaf in layout.leaves()):
-        raise LoweringError(
-            f"the record of {name} has bit fields, and readers of events take whole bytes: use u8 members"
-        )
     return layout
 
 

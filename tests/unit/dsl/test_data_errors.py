@@ -13,7 +13,7 @@ import pytest
 
 from pybpf import btf
 from pybpf.dsl import lower
-from pybpf.errors import LoweringError
+from pybpf.errors import BpfError, LoweringError
 from pybpf.spec import Target
 
 HERE = Path(__file__).parent
@@ -65,6 +65,6 @@ def test_in_a_probe(source, body, about, message, module):
 
 @pytest.mark.parametrize("text", DECLARED)
 def test_declared(text, module):
-    with pytest.raises(LoweringError) as caught:
+    with pytest.raises(BpfError) as caught:
         module(text)
     assert str(caught.value) == DECLARED[text]

@@ -280,6 +280,23 @@ CASES = {
         [(5, (1 << 40) - 10)],
         {1: 535, 2: (1 << 40) - 1, 3: 0, 4: 1},
     ),
+    "signed bit fields": (
+        """
+        made = Flags(level=Bits[i8, 4](a), kind=Bits[u8, 3](b), more=i32(a) & 7)
+        flags[1] = made
+        found = flags[1]
+        if found:
+            counts[1] = u64(i64(found.level))
+            found.level = i8(b) % 7
+            made.level = found.level
+            counts[2] = u64(i64(made.level))
+            counts[3] = u64(found.kind) + 10 * u64(found.more)
+            found.level = Bits[i8, 4](-9)
+            counts[4] = u64(i64(found.level))
+        """,
+        [(0xFD, 0xFE)],
+        {1: (1 << 64) - 3, 2: 5, 3: 56, 4: 7},
+    ),
     "packed": (
         """
         header = Header(kind=1, length=u32(a), flags=7, check=b)
@@ -320,3 +337,27 @@ def test_in_a_probe(name, module):
         for key, value in made.maps["counts"].items()
     }
     assert counts == expected
+
+
+def test_bit_fields_of_events(module):
+    text = """
+    class Packet(Record):
+        kind: Bits[u8, 3]
+        level: Bits[i8, 4]
+        length: Bits[u32, 20]
+        name: CString[8]
+    events = packets = Events("packets", Packet)
+
+    @kprobe("f")
+    def probe(a: u64, b: i64):
+        packet = packets.reserve()
+        if packet:
+            packet.kind = a & 7
+            packet.level = Bits[i8, 4](b)
+            packet.length = 77777
+            packet.name = "x"
+            packets.submit(packet)
+    """
+    machine = Machine(lower(module(text), {}, TARGET), btf=TARGET.btf)
+    machine.call("probe", 13, -3)
+    assert machine.maps["packets"].records() == [{"kind": 5, "level": -3, "length": 77777, "name": b"x"}]

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from pybpf.errors import BpfError
 from pybpf.events import Decoder, event_class, text
+from pybpf.events.arrays import dtype
 from pybpf.events.records import MOST, Records, stride
-from pybpf.spec import Array, CString, Field, Int, Layout, Struct, Union
+from pybpf.spec import Array, Bits, CString, Field, Flat, Int, Layout, Struct, Union
 
 INTS = [
     Int(f"{'i' if signed else 'u'}{size * 8}", size, signed) for size in (1, 2, 4, 8) for signed in (0, 1)
@@ -96,6 +97,28 @@ def same(event: Any, parsed: Any, layout: Layout) -> None:
         assert event == tuple(parsed)
     else:
         assert event == parsed
+
+
+bits = st.sampled_from(INTS).flatmap(
+    lambda unit: st.builds(Bits, st.just(unit), st.integers(1, unit.size * 8))
+)
+
+
+@given(structs(st.one_of(bits, bits, simple, structs(bits))), st.data())
+def test_bit_fields_are_what_flat_unpacks(layout: Struct, data: st.DataObject) -> None:
+    sizes = st.integers(layout.size, layout.size + 2)
+    record = data.draw(sizes.flatmap(lambda size: st.binary(min_size=size, max_size=size)))
+    expected = cut(layout, Flat(layout).unpack(record))
+    decoder = Decoder(layout)
+    assert cut(layout, decoder.decode(record)) == expected
+    (values,) = decoder.decode_many([image(8, [record] * 3)])
+    assert [cut(layout, each) for each in values] == [expected] * 3
+
+
+def test_an_array_has_no_bit_fields() -> None:
+    layout = Struct("Some", [("kind", Bits(INTS[0], 3))])
+    with pytest.raises(BpfError, match=r"^Some\.kind is a bit field, which no array has: read batches$"):
+        dtype(layout)
 
 
 EVENT = Struct(
