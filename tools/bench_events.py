@@ -27,9 +27,9 @@ from pybpf import events, load
 from pybpf.asm import ops
 from pybpf.asm.ops import R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10
 from pybpf.gadget.clock import Clock
-from pybpf.gadget.columns import Table
 from pybpf.gadget.gadget import Gadget
-from pybpf.gadget.json import JsonLines
+from pybpf.gadget.output.columns import Table
+from pybpf.gadget.output.json import JsonLines
 from pybpf.maps import Map
 from pybpf.spec import Attach, CString, Int, MapSpec, ObjectSpec, ProgramSpec, Struct
 from pybpf.uapi import bpf

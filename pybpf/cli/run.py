@@ -3,59 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pybpf.cli import report
-from pybpf.cli.arguments import Parser, add_btf, choice, count, seconds, size, use_btf
+from pybpf.cli.arguments import Parser, add_btf, use_btf
+from pybpf.cli.options import attach, buffer, ends, output
 from pybpf.cli.program import add_program, passes, program_of, values_of
 from pybpf.cli.signals import Signals
 from pybpf.events import Loss
 from pybpf.gadget.clock import Clock
-from pybpf.gadget.columns import Table
-from pybpf.gadget.json import JsonLines
+from pybpf.gadget.output.columns import Table
+from pybpf.gadget.output.json import JsonLines
 from pybpf.gadget.programs import Program
 from pybpf.gadget.session import Session
 
 __all__ = ["add_arguments", "run"]
 
-# The exit status when events were lost, with --fail-on-loss.
-LOST = 3
+_OPTIONS = (output, ends, buffer, attach)
 
 
 def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     """Output, ends and strictness, and what the program itself takes."""
-    parser.add_argument(
-        "-o",
-        "--output",
-        metavar="FORM",
-        type=choice("columns", "json"),
-        default="columns",
-        help="columns, json: an object a line (default: columns)",
-    )
-    parser.add_argument("--timeout", metavar="SECONDS", type=seconds, help="end after this time")
-    parser.add_argument("--max-events", metavar="N", type=count, help="end after this many events")
-    parser.add_argument(
-        "--buffer",
-        metavar="KIND",
-        type=choice("ringbuf", "perf"),
-        help="how events are sent: ringbuf, perf (default: ringbuf, where the kernel has it)",
-    )
-    parser.add_argument(
-        "--buffer-size",
-        metavar="BYTES",
-        type=size,
-        help="of the ring buffer, or of each processor's perf buffer: 512K, 8M (default: 256K)",
-    )
-    parser.add_argument(
-        "--fail-on-loss", action="store_true", help=f"exit with status {LOST} when events were lost"
-    )
-    parser.add_argument(
-        "--strict", action="store_true", help="fail when one of the functions can't be traced"
-    )
-    parser.add_argument("-v", "--verbose", action="store_true", help="say what is attached to")
+    for group in _OPTIONS:
+        group.add(parser)
     add_btf(parser)
     add_program(parser, words)
 
@@ -73,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
             with Session(program, values, warn=_warn, **given) as session:
                 _show(program, session, signals, args)
                 if args.fail_on_loss and session.lost:
-                    return LOST
+                    return buffer.LOST
         except KeyboardInterrupt:
             return signals.status
         return signals.status if signals.number else 0
@@ -91,30 +63,27 @@ def _report(program: Program, values: Mapping[str, Any], args: argparse.Namespac
 
 def _show(program: Program, session: Session, signals: Signals, args: argparse.Namespace) -> None:
     clock = Clock()
-    output: Table | JsonLines = JsonLines(session.layout, clock)
+    shown: Table | JsonLines = JsonLines(session.layout, clock)
     if args.output == "columns":
-        output = Table(program.gadget.columns, session.layout, clock)
+        shown = Table(program.gadget.columns, session.layout, clock)
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     signals.deferred = True
     if args.verbose:
         _say(f"attached to {', '.join(session.attached)}")
     _say(f"tracing {program.name} … Ctrl-C to end")
-    sys.stdout.write(output.header)
+    sys.stdout.write(shown.header)
     sys.stdout.flush()
 
     def lost(losses: list[Loss]) -> None:
         counts = {loss.cpu: loss.lost for loss in losses}
         _warn(f"{sum(counts.values())} events lost ({_by_cpu(counts)}), {session.lost} until now")
-        if args.output == "json":
-            sys.stdout.writelines(
-                json.dumps({"kind": "lost", **loss._asdict()}, sort_keys=True) + "\n" for loss in losses
-            )
-            sys.stdout.flush()
+        sys.stdout.write(shown.lost(losses))
+        sys.stdout.flush()
 
-    ends = {"timeout": args.timeout, "most": args.max_events, "wake": signals.fileno()}
-    for batch in session.batches(**ends, lost=lost):
+    given = {"timeout": args.timeout, "most": args.max_events, "wake": signals.fileno()}
+    for batch in session.batches(**given, lost=lost):
         clock.refresh()
-        sys.stdout.write(output.lines(batch))
+        sys.stdout.write(shown.lines(batch))
         sys.stdout.flush()
     lost_by_cpu = session.lost_by_cpu
     summary = f"{session.shown} events shown, {sum(lost_by_cpu.values())} lost"

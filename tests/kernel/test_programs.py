@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from pybpf.gadget.clock import Clock
-from pybpf.gadget.json import JsonLines
+from pybpf.gadget.output.json import JsonLines
 from pybpf.gadget.programs import load
 from pybpf.gadget.report import Report
 from pybpf.gadget.session import Session

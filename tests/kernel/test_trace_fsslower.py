@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pybpf.gadget.clock import Clock
-from pybpf.gadget.json import JsonLines
+from pybpf.gadget.output.json import JsonLines
 from pybpf.gadget.programs import Program, load
 from pybpf.gadget.session import Session
 

@@ -11,9 +11,9 @@ import pytest
 from pybpf.dsl import Record, u16
 from pybpf.gadget import IpAddress
 from pybpf.gadget.clock import Clock
-from pybpf.gadget.columns import Table
 from pybpf.gadget.gadget import Gadget
-from pybpf.gadget.json import JsonLines
+from pybpf.gadget.output.columns import Table
+from pybpf.gadget.output.json import JsonLines
 
 
 class Flags(enum.IntFlag):

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from pybpf.errors import UsageError
 from pybpf.gadget.clock import Clock
-from pybpf.gadget.columns import Table
 from pybpf.gadget.fields import fields
 from pybpf.gadget.gadget import Column, Gadget
-from pybpf.gadget.json import JsonLines
+from pybpf.gadget.output.columns import Table
+from pybpf.gadget.output.json import JsonLines
 from pybpf.gadget.text import escape, fit, width
 from pybpf.spec import Array, CString, Int, Struct
 

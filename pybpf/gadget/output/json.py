@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
+from pybpf.events import Loss
 from pybpf.gadget.clock import Clock
 from pybpf.gadget.fields import Make, fields, rows
 from pybpf.spec import Struct
@@ -47,3 +49,8 @@ class JsonLines:
     def lines(self, batch: Sequence[tuple[Any, ...]]) -> str:
         """The text of a batch, each line with its newline."""
         return "".join(map(self._template.__mod__, rows(batch, self._plan)))
+
+    def lost(self, losses: Sequence[Loss]) -> str:
+        """A line of the kind `lost` for each processor: `position` is how many events came before it."""
+        records = ({"kind": "lost", **loss._asdict()} for loss in losses)
+        return "".join(json.dumps(record, sort_keys=True) + "\n" for record in records)

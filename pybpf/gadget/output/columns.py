@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pybpf.errors import UsageError, near
+from pybpf.events import Loss
 from pybpf.gadget.clock import Clock
 from pybpf.gadget.fields import ENRICHED, Make, Shown, fields, rows
 from pybpf.gadget.gadget import Column
@@ -58,6 +59,10 @@ class Table:
                 text = self._squeeze(row)
             texts.append(text.rstrip())
         return "\n".join([*texts, ""])
+
+    def lost(self, losses: Sequence[Loss]) -> str:
+        """Nothing: a table has no place for it."""
+        return ""
 
     def _squeeze(self, row: tuple[Any, ...]) -> str:
         """A line with a number wider than its column: what it takes is taken from the spaces that follow."""

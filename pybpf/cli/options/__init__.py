@@ -1,0 +1,1 @@
+"""The options of commands that show events: a module a group, each with `add(parser)`."""

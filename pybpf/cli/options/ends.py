@@ -1,0 +1,13 @@
+"""When a command ends by itself."""
+
+from __future__ import annotations
+
+from pybpf.cli.arguments import Parser, count, seconds
+
+__all__ = ["add"]
+
+
+def add(parser: Parser) -> None:
+    """Let a command take the options of this group."""
+    parser.add_argument("--timeout", metavar="SECONDS", type=seconds, help="end after this time")
+    parser.add_argument("--max-events", metavar="N", type=count, help="end after this many events")
