@@ -78,7 +78,11 @@ struct bpf_link_create {
             void *uprobe_path; void *uprobe_offsets; void *uprobe_ref_ctr_offsets; void *uprobe_cookies;
             uint32_t uprobe_cnt, uprobe_flags, uprobe_pid;
         };
-        struct { uint32_t netfilter_pf, netfilter_hooknum; int32_t netfilter_priority; uint32_t netfilter_flags; };
+        struct {
+            uint32_t netfilter_pf, netfilter_hooknum;
+            int32_t netfilter_priority;
+            uint32_t netfilter_flags;
+        };
     };
 };
 struct bpf_iter_create { uint32_t link_fd, flags; };

@@ -78,4 +78,4 @@ def _reachable(values: list[Any]) -> Iterator[Map | Param]:
             names = value.source.names()
             values.extend(names[name] for name in value.source.function.__code__.co_names if name in names)
             if isinstance(value, Probe):
-                values.append(value.where)
+                values += [value.where, value.cookie]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
+from collections.abc import Mapping, Sequence
 from types import FunctionType
 from typing import Any, Callable, Union
 
 from pybpf.dsl.params import Param, Sampling, Selected
-from pybpf.errors import LoweringError
+from pybpf.errors import LoweringError, UsageError
 from pybpf.source import Location
 
 __all__ = [
@@ -101,20 +102,38 @@ class Func:
 
 Where = Union[str, Selected, Sampling]
 Rate = Union[int, Param]
+Cookie = Union[int, Param, Sequence[int]]
 _Decorator = Callable[[Callable[..., Any]], "Probe"]
 
 
 class Probe:
-    """A function that becomes a BPF program; `kind` says how it is attached, `where` to what."""
+    """A function that becomes a BPF program; `kind` says how it is attached, `where` to what.
 
-    def __init__(self, function: Callable[..., Any], kind: str, where: Where) -> None:
+    `cookie` is what `get_attach_cookie()` gives: everywhere the same, or one number for each place.
+    """
+
+    def __init__(self, function: Callable[..., Any], kind: str, where: Where, cookie: Cookie = 0) -> None:
         self.source = Source(function)
         self.name = function.__name__
         self.kind = kind
         self.where = where
+        self.cookie = cookie
 
     def __repr__(self) -> str:
         return f"the probe {self.name}"
+
+    def cookies(self, values: Mapping[str, Any], places: int) -> tuple[int, ...]:
+        """The cookie of each place, when parameters have these values; none when there are none.
+
+        Raises UsageError.
+        """
+        found = values[self.cookie.name] if isinstance(self.cookie, Param) else self.cookie
+        numbers = (found,) * places if isinstance(found, int) else tuple(found)
+        if len(numbers) != places:
+            raise UsageError(f"there are {places} places, and {len(numbers)} cookies")
+        if not all(isinstance(number, int) and 0 <= number < 1 << 64 for number in numbers):
+            raise UsageError("a cookie is a number of 64 bits, without a sign")
+        return numbers if any(numbers) else ()
 
 
 def func(function: Callable[..., Any]) -> Func:
@@ -122,79 +141,83 @@ def func(function: Callable[..., Any]) -> Func:
     return Func(function)
 
 
-def _decorator(kind: str, where: Any, what: str, example: str) -> _Decorator:
+def _decorator(kind: str, where: Any, what: str, example: str, cookie: Cookie = 0) -> _Decorator:
     if not isinstance(where, (str, Selected)):
         raise LoweringError(f"@{kind} takes {what}: @{kind}({example!r})")
-    return lambda function: Probe(function, kind, where)
+    return lambda function: Probe(function, kind, where, cookie)
 
 
-def kprobe(where: Where) -> _Decorator:
+def kprobe(where: Where, *, cookie: Cookie = 0) -> _Decorator:
     """Run at the entry of a kernel function (BPF since Linux 4.1).
 
     `where` names it: `"a"`; `"a,b?"` for a, and b where that exists; `"a|b"` for a, or else b. The
-    parameters are the function's own, with their C types as annotations, as many as are needed.
+    parameters are the function's own, with their C types as annotations, as many as are needed. `cookie`, a
+    number, a parameter, or a list with one number for each place, is what `get_attach_cookie()` gives
+    (Linux 5.15); other kinds that have it have it too.
     """
-    return _decorator("kprobe", where, _FUNCTION, "vfs_read")
+    return _decorator("kprobe", where, _FUNCTION, "vfs_read", cookie)
 
 
-def kretprobe(where: Where) -> _Decorator:
+def kretprobe(where: Where, *, cookie: Cookie = 0) -> _Decorator:
     """Run when a kernel function returns (BPF since Linux 4.1); the one parameter is what it returned."""
-    return _decorator("kretprobe", where, _FUNCTION, "vfs_read")
+    return _decorator("kretprobe", where, _FUNCTION, "vfs_read", cookie)
 
 
-def fentry(where: Where) -> _Decorator:
+def fentry(where: Where, *, cookie: Cookie = 0) -> _Decorator:
     """Run at the entry of a kernel function that BTF describes (Linux 5.5; in a module 5.11).
 
     As a kprobe on one function, but cheaper: the kernel's own call to a trampoline; and what its pointers
     lead to is read by plain loads.
     """
-    return _decorator("fentry", where, _FUNCTION, "vfs_read")
+    return _decorator("fentry", where, _FUNCTION, "vfs_read", cookie)
 
 
-def fexit(where: Where) -> _Decorator:
+def fexit(where: Where, *, cookie: Cookie = 0) -> _Decorator:
     """Run when a kernel function returns (Linux 5.5; in a module 5.11).
 
     The parameters are all of the function's, as they were when it was called, and then what it returned.
     """
-    return _decorator("fexit", where, _FUNCTION, "vfs_read")
+    return _decorator("fexit", where, _FUNCTION, "vfs_read", cookie)
 
 
-def tracepoint(where: Where) -> _Decorator:
+def tracepoint(where: Where, *, cookie: Cookie = 0) -> _Decorator:
     """Run at a tracepoint of the kernel, by its category and name (Linux 4.7).
 
     The one parameter is its record, in the C type that the kernel has for it:
     `ctx: "struct trace_event_raw_sys_enter *"`, or another. `ctx.id` is a plain load. Where the record has a
     text of no fixed length (`__data_loc_filename`), `ctx.filename` is a pointer to it: `kstr(ctx.filename)`.
     """
-    return _decorator("tracepoint", where, "a tracepoint's category and name", "sched/sched_switch")
+    return _decorator("tracepoint", where, "a tracepoint's category and name", "sched/sched_switch", cookie)
 
 
-def raw_tracepoint(where: Where) -> _Decorator:
+def raw_tracepoint(where: Where, *, cookie: Cookie = 0) -> _Decorator:
     """Run at a tracepoint of the kernel, such as `sys_enter`, with its arguments as they are (Linux 4.17)."""
-    return _decorator("raw_tracepoint", where, "a tracepoint's name", "sched_switch")
+    return _decorator("raw_tracepoint", where, "a tracepoint's name", "sched_switch", cookie)
 
 
-def tp_btf(where: Where) -> _Decorator:
+def tp_btf(where: Where, *, cookie: Cookie = 0) -> _Decorator:
     """A raw tracepoint whose arguments BTF describes: their pointers are read by plain loads (Linux 5.5)."""
-    return _decorator("tp_btf", where, "a tracepoint's name", "sched_switch")
+    return _decorator("tp_btf", where, "a tracepoint's name", "sched_switch", cookie)
 
 
-def uprobe(where: Where) -> _Decorator:
+def uprobe(where: Where, *, cookie: Cookie = 0) -> _Decorator:
     """Run at the entry of a function of a program or library, in any process (perf PMU, Linux 4.17).
 
     `where` is a file and a symbol of it, `"/bin/bash:readline"`, or an offset, `"/bin/bash:0x1000"`; a
     library goes by its name, as in `"libc.so.6:malloc"`. The parameters are the function's own; pointers are
     to memory of the process.
     """
-    return _decorator("uprobe", where, _SYMBOL, "libc.so.6:malloc")
+    return _decorator("uprobe", where, _SYMBOL, "libc.so.6:malloc", cookie)
 
 
-def uretprobe(where: Where) -> _Decorator:
+def uretprobe(where: Where, *, cookie: Cookie = 0) -> _Decorator:
     """Run when such a function returns (Linux 4.17); the one parameter is what it returned."""
-    return _decorator("uretprobe", where, _SYMBOL, "libc.so.6:malloc")
+    return _decorator("uretprobe", where, _SYMBOL, "libc.so.6:malloc", cookie)
 
 
-def perf_event(event: str, *, freq: Rate | None = None, period: Rate | None = None) -> _Decorator:
+def perf_event(
+    event: str, *, freq: Rate | None = None, period: Rate | None = None, cookie: Cookie = 0
+) -> _Decorator:
     """Run again and again while an event goes on, on every CPU (Linux 4.9).
 
     `event` is a counter of the kernel or the processor, as perf calls it: `cpu-clock`, `page-faults`,
@@ -207,7 +230,7 @@ def perf_event(event: str, *, freq: Rate | None = None, period: Rate | None = No
         sampling = Sampling(event, "period", period)
     else:
         raise LoweringError(f"@perf_event takes either freq or period: @perf_event({event!r}, freq=99)")
-    return lambda function: Probe(function, "perf_event", sampling)
+    return lambda function: Probe(function, "perf_event", sampling, cookie)
 
 
 def socket_filter(where: Where) -> _Decorator:

@@ -62,17 +62,18 @@ class Attachments:
             if symbol is None:
                 continue
             try:
-                self._attach(programs, symbol)
+                self._attach(programs, place[1], symbol)
             except LoadError as error:
                 missing.append(Missing(symbol, str(error)))
             else:
                 self.attached.append(symbol)
         self._leave_out(missing, bool(self.attached))
 
-    def _attach(self, programs: list[Program], symbol: str) -> None:
+    def _attach(self, programs: list[Program], function: Function, symbol: str) -> None:
         with contextlib.ExitStack() as pair:
             for program in programs:
-                pair.enter_context(attach(program.spec.attach.kind, program.fileno(), symbol))
+                how = program.spec.attach
+                pair.enter_context(attach(how.kind, program.fileno(), symbol, how.cookie(function)))
             self._owned.enter_context(pair.pop_all())
 
     def _leave_out(self, missing: list[Missing], others: bool) -> None:

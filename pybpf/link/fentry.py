@@ -8,6 +8,7 @@ from pybpf.errors import LoadError, SyscallError
 from pybpf.link.link import Link
 from pybpf.link.raw_tracepoint import open_link
 from pybpf.sys import kallsyms
+from pybpf.uapi import bpf
 
 __all__ = ["attach", "attach_exit"]
 
@@ -15,22 +16,23 @@ __all__ = ["attach", "attach_exit"]
 _ENOTSUPP = 524
 
 
-def attach(program: int, symbol: str) -> Link:
+def attach(program: int, symbol: str, *, cookie: int = 0) -> Link:
     """Run the program (its descriptor), which was loaded for the function `symbol`, when that begins.
 
-    Raises LoadError (`.name` is the symbol: not traceable) and SyscallError.
+    `cookie`: what it gets by get_attach_cookie() (5.19). Raises UnsupportedFeature (a cookie), LoadError
+    (`.name` is the symbol: not traceable) and SyscallError.
     """
-    return _attach("fentry", program, symbol)
+    return _attach("fentry", bpf.BPF_TRACE_FENTRY, program, symbol, cookie)
 
 
-def attach_exit(program: int, symbol: str) -> Link:
+def attach_exit(program: int, symbol: str, *, cookie: int = 0) -> Link:
     """The same when that returns."""
-    return _attach("fexit", program, symbol)
+    return _attach("fexit", bpf.BPF_TRACE_FEXIT, program, symbol, cookie)
 
 
-def _attach(kind: str, program: int, symbol: str) -> Link:
+def _attach(kind: str, attach_type: int, program: int, symbol: str, cookie: int) -> Link:
     try:
-        return open_link(kind, program, symbol)
+        return open_link(kind, program, symbol, cookie=cookie, attach_type=attach_type)
     except SyscallError as error:
         why = _why(symbol, error.errno or 0)
         if why:

@@ -41,12 +41,13 @@ class Resolved(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """How programs of a kind are attached; which of some names are `there`, and why one is `absent`.
+    """How programs of a kind are attached, and where to.
 
+    `attach(program, symbol)`, some with a `cookie`; which of some names are `there`, and why one is `absent`.
     `places` is what such names are called; kinds that go to the same places share it.
     """
 
-    attach: Callable[[int, str], Link]
+    attach: Callable[..., Link]
     there: Callable[[Iterable[str]], set[str]]
     absent: Callable[[str], str]
     places: str
@@ -80,9 +81,9 @@ def _kind(name: str) -> Kind:
     return KINDS[name]
 
 
-def attach(kind: str, program: int, symbol: str) -> Link:
-    """Attach a program, by its descriptor, as `spec.Attach.kind` says."""
-    return _kind(kind).attach(program, symbol)
+def attach(kind: str, program: int, symbol: str, cookie: int = 0) -> Link:
+    """Attach a program, by its descriptor, as `spec.Attach.kind` says; `cookie` for kinds that have them."""
+    return _kind(kind).attach(program, symbol, **({"cookie": cookie} if cookie else {}))
 
 
 def resolve(places: Iterable[Function], kind: str = "kprobe") -> Resolved:

@@ -30,11 +30,12 @@ def _why(symbol: str, offset: int, error: SyscallError) -> str:
     return ""
 
 
-def attach(program: int, symbol: str, *, retprobe: bool = False, offset: int = 0) -> Link:
+def attach(program: int, symbol: str, *, retprobe: bool = False, offset: int = 0, cookie: int = 0) -> Link:
     """Run the program (its descriptor) when the kernel function `symbol` begins, or when it returns.
 
-    `offset` in bytes into the function, on an instruction's boundary. Raises UnsupportedFeature (no kprobes
-    in this kernel), LoadError (`.name` is the symbol: not there, not traceable, ambiguous), SyscallError.
+    `offset` in bytes into the function, on an instruction's boundary. `cookie`: see `event.attach`. Raises
+    UnsupportedFeature (no kprobes in this kernel), LoadError (`.name` is the symbol: not there, not
+    traceable, ambiguous), SyscallError.
     """
     features.require(features.kprobe())
     return event.attach(
@@ -42,6 +43,7 @@ def attach(program: int, symbol: str, *, retprobe: bool = False, offset: int = 0
         symbol,
         program,
         partial(_why, symbol, offset),
+        cookie=cookie,
         type=perf.pmu_type("kprobe"),
         config=retprobe << perf.pmu_bit("kprobe", "retprobe"),
         config1=symbol.encode() + b"\0",

@@ -73,10 +73,11 @@ def _why(kind: int, unit: str, rate: int, error: SyscallError) -> str:
     return ""
 
 
-def attach(program: int, symbol: str) -> Link:
+def attach(program: int, symbol: str, *, cookie: int = 0) -> Link:
     """Run the program (its descriptor) on every CPU that is online, as often as `cpu-clock/freq=99/` says.
 
-    Raises LoadError (`.name` is the event: not counted here, too often) and SyscallError.
+    `cookie`: see `event.attach`. Raises LoadError (`.name` is the event: not counted here, too often),
+    UnsupportedFeature (a cookie) and SyscallError.
     """
     name, _, rest = symbol.strip("/").partition("/")
     unit, _, rate = rest.partition("=")
@@ -87,6 +88,7 @@ def attach(program: int, symbol: str) -> Link:
         program,
         partial(_why, kind, unit, int(rate)),
         on=cpus.online(),
+        cookie=cookie,
         type=kind,
         config=number,
         sample_period=int(rate),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 
-from pybpf.errors import LoadError, SyscallError, near_names
+from pybpf.errors import LoadError, SyscallError, UnsupportedFeature, near_names
 from pybpf.link.link import Link
 from pybpf.sys import Fd, command, kallsyms
 from pybpf.uapi import bpf
@@ -28,26 +28,40 @@ def absent(name: str) -> str:
     return f"this kernel has no such tracepoint{f' (did you mean {near}?)' if near else ''}"
 
 
-def attach(program: int, symbol: str) -> Link:
+def attach(program: int, symbol: str, *, cookie: int = 0) -> Link:
     """Run the program (its descriptor) at the tracepoint of that name.
 
-    Raises LoadError (`.name` is the tracepoint: not there) and SyscallError.
+    `cookie`: what it gets by get_attach_cookie() (6.10). Raises UnsupportedFeature (a cookie), LoadError
+    (`.name` is the tracepoint: not there) and SyscallError.
     """
-    return open_link("raw_tracepoint", program, symbol, name=symbol.encode() + b"\0")
+    return open_link("raw_tracepoint", program, symbol, cookie=cookie, name=symbol.encode() + b"\0")
 
 
-def attach_typed(program: int, symbol: str) -> Link:
+def attach_typed(program: int, symbol: str, *, cookie: int = 0) -> Link:
     """The same for a program whose tracepoint was settled when it was loaded (`tp_btf`)."""
-    return open_link("tp_btf", program, symbol)
+    return open_link("tp_btf", program, symbol, cookie=cookie)
 
 
-def open_link(kind: str, program: int, symbol: str, **fields: bytes) -> Link:
-    """A link by BPF_RAW_TRACEPOINT_OPEN, which serves all programs that are attached to one known place."""
+def open_link(
+    kind: str, program: int, symbol: str, *, cookie: int = 0, attach_type: int = 0, **fields: bytes
+) -> Link:
+    """A link by BPF_RAW_TRACEPOINT_OPEN, which serves all programs that are attached to one known place.
+
+    With a cookie, one whose `attach_type` is given needs BPF_LINK_CREATE (5.19), others 6.10.
+    """
     what = f"{kind} {symbol}"
     try:
-        number = command(bpf.BPF_RAW_TRACEPOINT_OPEN, prog_fd=program, **fields)
+        if cookie and attach_type:
+            number = command(
+                bpf.BPF_LINK_CREATE, prog_fd=program, attach_type=attach_type, tracing_cookie=cookie
+            )
+        else:
+            number = command(bpf.BPF_RAW_TRACEPOINT_OPEN, prog_fd=program, cookie=cookie, **fields)
     except SyscallError as error:
         if error.errno == errno.ENOENT:
             raise LoadError(f"{what}: {absent(symbol)}", symbol) from None
+        if error.errno == errno.EINVAL and cookie:
+            since = "5.19" if attach_type else "6.10"
+            raise UnsupportedFeature(f"cookies of {kind}", since, "write a probe for each place") from None
         raise SyscallError(error.call, error.errno or 0, f"{what}: {error.why}".rstrip(": ")) from None
-    return Link(kind, symbol, [Fd(number, what)])
+    return Link(kind, symbol, [Fd(number, what)], cookie=cookie)

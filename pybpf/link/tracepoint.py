@@ -38,10 +38,11 @@ def _why(symbol: str, error: SyscallError) -> str:
     return ""
 
 
-def attach(program: int, symbol: str) -> Link:
+def attach(program: int, symbol: str, *, cookie: int = 0) -> Link:
     """Run the program (its descriptor) at the tracepoint `category/name`.
 
-    Raises LoadError (`.name` is the tracepoint: not there, or a shorter record) and SyscallError.
+    `cookie`: see `event.attach`. Raises LoadError (`.name` is the tracepoint: not there, or a shorter
+    record), UnsupportedFeature (a cookie) and SyscallError.
     """
     number = tracefs.tracepoint_id(*symbol.split("/"))
     if number is None:
@@ -51,6 +52,7 @@ def attach(program: int, symbol: str) -> Link:
         symbol,
         program,
         partial(_why, symbol),
+        cookie=cookie,
         type=perf_event.PERF_TYPE_TRACEPOINT,
         config=number,
     )

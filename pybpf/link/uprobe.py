@@ -61,13 +61,13 @@ def _why(path: str, error: SyscallError) -> str:
     return ""
 
 
-def attach(program: int, symbol: str, *, retprobe: bool = False, pid: int = -1) -> Link:
+def attach(program: int, symbol: str, *, retprobe: bool = False, pid: int = -1, cookie: int = 0) -> Link:
     """Run the program (its descriptor) when a function of a file begins, or when it returns.
 
     `symbol` is `file:symbol`, `file:symbol+0x4` or `file:0x1000`; a file without a `/` is a library by its
     name, as ldconfig knows it, or else a program in PATH. `pid`: in one process only; -1: in all that run or
-    will run the file. Raises UnsupportedFeature, LoadError (`.name` is the symbol: no such file or function),
-    SyscallError.
+    will run the file. `cookie`: see `event.attach`. Raises UnsupportedFeature, LoadError (`.name` is the
+    symbol: no such file or function), SyscallError.
     """
     features.require(features.uprobe())
     kind = "uretprobe" if retprobe else "uprobe"
@@ -81,6 +81,7 @@ def attach(program: int, symbol: str, *, retprobe: bool = False, pid: int = -1) 
         partial(_why, path),
         on=None if pid < 0 else [-1],
         pid=pid,
+        cookie=cookie,
         type=perf.pmu_type("uprobe"),
         config=retprobe << perf.pmu_bit("uprobe", "retprobe"),
         config1=os.fsencode(path) + b"\0",

@@ -66,10 +66,18 @@ def functions(text: str) -> tuple[Function, ...]:
 
 
 class Attach(NamedTuple):
-    """How a program is attached: `kind` as in `pybpf.dsl.kinds` (`kprobe`, …), and to which places."""
+    """How a program is attached: `kind` as in `pybpf.dsl.kinds` (`kprobe`, …), and to which places.
+
+    `cookies`, one a place, are what the program gets by `get_attach_cookie()`; there may be none.
+    """
 
     kind: str
     functions: tuple[Function, ...]
+    cookies: tuple[int, ...] = ()
+
+    def cookie(self, function: Function) -> int:
+        """The cookie of a place, or 0."""
+        return dict(zip(self.functions, self.cookies)).get(function, 0)
 
 
 class ProgramSpec(NamedTuple):

@@ -67,7 +67,7 @@ def loaded(tmp_path: Path) -> Iterator[Load]:
 
 def attach(loaded: load.Loaded) -> link.Link:
     (program,) = loaded.programs.values()
-    kind, places = program.spec.attach
+    kind, places, _ = program.spec.attach
     (symbol,) = link.resolve(places, kind).found
     return link.attach(kind, program.fileno(), symbol)
 

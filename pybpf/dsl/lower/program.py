@@ -102,6 +102,7 @@ class _Maker:
         where = probe.where if isinstance(probe.where, str) else probe.where.text(self.params)
         try:
             places = kind.targets(where)
+            cookies = probe.cookies(self.params, len(places))
         except UsageError as error:
             raise cx.error(str(error), probe.source.tree.decorator_list[-1]) from None
         names = tuple(name for place in places for name in place.names)
@@ -109,7 +110,7 @@ class _Maker:
         self._lower(cx, probe.source, given, f"a {probe.kind}", kind.returns)
         code = compile_function(cx.build.function, self.target, self.options)
         code += self._subprograms(cx)
-        attach = Attach(probe.kind, places)
+        attach = Attach(probe.kind, places, cookies)
         return ProgramSpec(probe.name, kind.type, code, attach, attach_type=kind.attach_type)
 
     def _subprograms(self, cx: Context) -> tuple[Statement, ...]:

@@ -70,7 +70,7 @@ def test_what_it_becomes(lowered: Lowered, kind: str) -> None:
     (program,) = lowered(written(kind, parameters, body)).programs
     name = f"{where}/freq=99/" if kind == "perf_event" else where
     assert (program.type, program.attach_type) == TYPES[kind]
-    assert program.attach == (kind, (Function((name,)),))
+    assert program.attach == (kind, (Function((name,)),), ())
     result = "r0 = 1" if KINDS[kind].returns else "r0 = 0"
     assert [str(statement.insn.imm) for statement in program.code] == [result[-1], "0"]
 
@@ -316,3 +316,29 @@ def test_what_the_reference_says(lowered: Lowered, decorator: str, parameters: s
 
 def test_the_reference_has_every_kind() -> None:
     assert sorted(decorator[1:].partition("(")[0] for decorator, _ in documented()) == sorted(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("cookie", "cookies"), [("0", ()), ("7", (7, 7)), ("[1, 2]", (1, 2)), ("Param('c', u32, 3, '')", (3, 3))]
+)
+def test_a_cookie_for_each_place(lowered: Lowered, cookie: str, cookies: tuple[int, ...]) -> None:
+    head = f"@kprobe('vfs_read, vfs_write', cookie={cookie})"
+    text = f"{head}\ndef probe():\n    counts[0] = get_attach_cookie()\n"
+    (program,) = lowered(text).programs
+    assert program.attach.cookies == cookies
+    last = program.attach.functions[-1]
+    assert program.attach.cookie(last) == (cookies[-1] if cookies else 0)
+
+
+@pytest.mark.parametrize(
+    ("cookie", "message"),
+    [
+        ("[1, 2]", "there are 1 places, and 2 cookies"),
+        ("-1", "a cookie is a number of 64 bits, without a sign"),
+        ("1 << 64", "a cookie is a number of 64 bits, without a sign"),
+    ],
+)
+def test_a_wrong_cookie(lowered: Lowered, cookie: str, message: str) -> None:
+    with pytest.raises(LoweringError) as caught:
+        lowered(f"@kprobe('vfs_read', cookie={cookie})\ndef probe():\n    return\n")
+    assert caught.value.message == message

@@ -83,7 +83,9 @@ def test_every_kind_of_probe_can_be_attached() -> None:
     assert link.KINDS.keys() == kinds.KINDS.keys()
 
 
-LINK = ("bpf(BPF_LINK_CREATE)", {"prog_fd": 3, "target_fd": -1, "attach_type": bpf.BPF_PERF_EVENT})
+def link_of_event(cookie: int = 0) -> tuple[str, dict[str, int]]:
+    fields = {"prog_fd": 3, "target_fd": -1, "attach_type": bpf.BPF_PERF_EVENT, "bpf_cookie": cookie}
+    return "bpf(BPF_LINK_CREATE)", fields
 
 
 @pytest.mark.parametrize(
@@ -119,17 +121,22 @@ def test_events(
     assert repr(link.attach(kind, 3, symbol)) == f"<{kind} {symbol}: detached>"
     wanted: list[tuple[Any, ...]] = []
     for cpu, fields in asked:
-        wanted += [("perf_event_open", cpu, -1, fields), LINK]
+        wanted += [("perf_event_open", cpu, -1, fields), link_of_event()]
     assert kernel.asked == wanted
 
 
 @pytest.mark.parametrize(
     ("kind", "symbol", "call", "fields"),
     [
-        ("raw_tracepoint", "sys_enter", "RAW_TRACEPOINT_OPEN", {"prog_fd": 3, "name": b"sys_enter\0"}),
-        ("tp_btf", "sys_enter", "RAW_TRACEPOINT_OPEN", {"prog_fd": 3}),
-        ("fentry", "vfs_read", "RAW_TRACEPOINT_OPEN", {"prog_fd": 3}),
-        ("fexit", "vfs_read", "RAW_TRACEPOINT_OPEN", {"prog_fd": 3}),
+        (
+            "raw_tracepoint",
+            "sys_enter",
+            "RAW_TRACEPOINT_OPEN",
+            {"prog_fd": 3, "cookie": 0, "name": b"sys_enter\0"},
+        ),
+        ("tp_btf", "sys_enter", "RAW_TRACEPOINT_OPEN", {"prog_fd": 3, "cookie": 0}),
+        ("fentry", "vfs_read", "RAW_TRACEPOINT_OPEN", {"prog_fd": 3, "cookie": 0}),
+        ("fexit", "vfs_read", "RAW_TRACEPOINT_OPEN", {"prog_fd": 3, "cookie": 0}),
         ("xdp", "eth0", "LINK_CREATE", {"prog_fd": 3, "target_fd": 2, "attach_type": bpf.BPF_XDP}),
         ("tc", "lo", "LINK_CREATE", {"prog_fd": 3, "target_fd": 1, "attach_type": bpf.BPF_TCX_INGRESS}),
     ],
@@ -137,6 +144,39 @@ def test_events(
 def test_links(kernel: Kernel, kind: str, symbol: str, call: str, fields: dict[str, Any]) -> None:
     link.attach(kind, 3, symbol)
     assert kernel.asked == [(f"bpf(BPF_{call})", fields)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "symbol", "asked", "since"),
+    [
+        ("tracepoint", "sched/sched_switch", link_of_event(5), "perf events (since Linux 5.15)"),
+        (
+            "tp_btf",
+            "sys_enter",
+            ("bpf(BPF_RAW_TRACEPOINT_OPEN)", {"prog_fd": 3, "cookie": 5}),
+            "tp_btf (since Linux 6.10)",
+        ),
+        (
+            "fexit",
+            "vfs_read",
+            (
+                "bpf(BPF_LINK_CREATE)",
+                {"prog_fd": 3, "attach_type": bpf.BPF_TRACE_FEXIT, "tracing_cookie": 5},
+            ),
+            "fexit (since Linux 5.19)",
+        ),
+    ],
+)
+def test_cookies(
+    monkeypatch: pytest.MonkeyPatch, kernel: Kernel, kind: str, symbol: str, asked: Any, since: str
+) -> None:
+    monkeypatch.setattr(Fd, "fileno", lambda self: -1)
+    assert link.attach(kind, 3, symbol, 5).cookie == 5
+    assert kernel.asked[-1] == asked
+    kernel.refuses[asked[0]] = errno.EINVAL
+    with pytest.raises(UnsupportedFeature) as caught:
+        link.attach(kind, 3, symbol, 5)
+    assert str(caught.value) == f"this kernel has no cookies of {since}: write a probe for each place"
 
 
 @pytest.mark.parametrize(
