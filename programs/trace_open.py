@@ -2,7 +2,7 @@
 
 import enum
 
-from pybpf import CString, Events, Gadget, HashMap, Param, Record, func, i32, tracepoint, u32
+from pybpf import CString, Events, Flag, Gadget, HashMap, Record, func, i32, tracepoint, u32
 from pybpf.gadget import Process, Timestamp, discard_current, fill_process
 from pybpf.helpers import cast, current, full_path, ktime_get_boot_ns, ustr
 
@@ -10,8 +10,8 @@ gadget = Gadget(
     "trace_open", columns="runtime.containerName:container proc.comm proc.pid proc.tid fd error flags file"
 )
 
-failed = Param("failed", u32, 0, "1: only what could not be opened")
-full = Param("full_path", u32, 0, "1: of what was opened, the whole path instead of the name that was given")
+failed = Flag("failed", "only what could not be opened")
+full = Flag("full_path", "of what was opened, the whole path instead of the name that was given")
 
 
 class Flags(enum.IntFlag):

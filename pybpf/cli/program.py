@@ -9,7 +9,7 @@ from typing import Any
 
 from pybpf.cli.arguments import Parser
 from pybpf.codegen import parse_passes
-from pybpf.dsl import Choice, Param
+from pybpf.dsl import Choice, Flag, Param
 from pybpf.errors import ProgramNotFound, UsageError
 from pybpf.gadget.programs import Program, load
 
@@ -50,10 +50,11 @@ def add_program(parser: Parser, words: Sequence[str]) -> None:
     parser.description = program.description
     group = parser.add_argument_group(f"options of {program.name}")
     for param in program.declarations.params:
+        form: dict[str, Any] = {"metavar": param.metavar}
+        if isinstance(param, Flag):
+            form = {"action": "store_const", "const": ""}
         try:
-            group.add_argument(
-                param.option, dest=_PREFIX + param.name, metavar=param.metavar, help=_help(param)
-            )
+            group.add_argument(param.option, dest=_PREFIX + param.name, help=_help(param), **form)
         except argparse.ArgumentError:
             raise UsageError(
                 f"{program.declarations.file}: the parameter {param.name!r} has the name of an option of"

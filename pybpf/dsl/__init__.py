@@ -42,13 +42,14 @@ from pybpf.dsl.maps import (
     PerCpuHashMap,
     ProgramArray,
     Queue,
+    RawMap,
     SocketStorage,
     Stack,
     StackTrace,
     TaskStorage,
     UserEvents,
 )
-from pybpf.dsl.params import Choice, Param, table
+from pybpf.dsl.params import Choice, Flag, Param, table
 from pybpf.dsl.record import Record, Union
 from pybpf.dsl.subprograms import loop, subprogram
 from pybpf.dsl.types import Array, Bits, CString, i8, i16, i32, i64, u8, u16, u32, u64
@@ -67,6 +68,7 @@ __all__ = [
     "Counter",
     "Declarations",
     "Events",
+    "Flag",
     "Func",
     "Global",
     "HashMap",
@@ -84,6 +86,7 @@ __all__ = [
     "Probe",
     "ProgramArray",
     "Queue",
+    "RawMap",
     "Record",
     "SocketStorage",
     "Stack",

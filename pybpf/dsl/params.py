@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from pybpf.dsl.types import boolean
 from pybpf.errors import UsageError, near
 from pybpf.spec import CString, Function, Int, Layout, functions
 
-__all__ = ["Choice", "Param", "Sampling", "Selected", "table"]
+__all__ = ["Choice", "Flag", "Param", "Sampling", "Selected", "table"]
 
 
 class Param:
@@ -53,6 +54,16 @@ class Param:
         if isinstance(self.layout, Int):
             return int(value).to_bytes(self.layout.size, "little", signed=self.layout.signed)
         return bytes(value).ljust(self.layout.size, b"\0")
+
+
+class Flag(Param):
+    """An option `--name` without a value: False when it isn't given, True when it is."""
+
+    def __init__(self, name: str, help: str) -> None:
+        super().__init__(name, boolean, False, help)
+
+    def parse(self, text: str) -> Any:
+        return True
 
 
 def table(text: str) -> dict[str, dict[str, Any]]:

@@ -98,7 +98,7 @@ class Decoder:
 class _Run(NamedTuple):
     """Bit fields that lie together: which value they are unpacked as, and where in it each lies."""
 
-    index: int
+    value: int
     fields: list[tuple[int, Bits]]  # bits to shift down by, and the field
 
 
@@ -124,8 +124,8 @@ def _separate(values: tuple[Any, ...], runs: Sequence[_Run]) -> tuple[Any, ...]:
     """The values with those of bit fields instead of the bytes that they lie in."""
     found: list[Any] = []
     end = 0
-    for index, fields in runs:
-        found += values[end:index]
-        whole, end = int.from_bytes(values[index], "little"), index + 1
+    for run, fields in runs:
+        found += values[end:run]
+        whole, end = int.from_bytes(values[run], "little"), run + 1
         found += [bits.extract(whole >> at << bits.shift) for at, bits in fields]
     return (*found, *values[end:])

@@ -104,11 +104,11 @@ class TestOpen:
         assert [event["fd"] >= 0 for event in events] == [True, True, False, False, True]
 
     def test_only_failures(self, tmp_path: Path) -> None:
-        events = self.shown(tmp_path, failed=1)
+        events = self.shown(tmp_path, failed=True)
         assert [event["file"] for event in events] == ["not there", "there/no"]
 
     def test_whole_paths(self, tmp_path: Path) -> None:
-        events = self.shown(tmp_path, full_path=1)
+        events = self.shown(tmp_path, full_path=True)
         path = str(tmp_path / "there")
         assert [event["file"] for event in events] == [path, path, "not there", "there/no", str(tmp_path)]
 

@@ -23,7 +23,6 @@ _HOMES = {
         "kfunc": "kernel_function",
         "lists": "list_entries",
         "locks": "bpf_spin_lock bpf_timer",
-        "map_types": "RawMap",
         "path": "full_path",
         "per_cpu": "per_cpu",
         "printk": "printk",

@@ -12,11 +12,10 @@ from pybpf.dsl.intrinsics.facts import callers, check_caller, since
 from pybpf.dsl.intrinsics.intrinsic import bind
 from pybpf.dsl.intrinsics.prototype import INTEGERS, Prototype, prototype
 from pybpf.dsl.kernel import DIRECT, KERNEL, KernelPointer, pointer
-from pybpf.dsl.maybe import Maybe
+from pybpf.dsl.maps.lookup import found_at
 from pybpf.dsl.memory import Memory
-from pybpf.dsl.places import RecordPlace
+from pybpf.dsl.places import load
 from pybpf.dsl.values import Scalar, Value
-from pybpf.spec import Struct
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
@@ -103,8 +102,8 @@ class Helper(Value):
         given = bind(cx, self.name, args, keywords, names, names, sizes)
         call = Call(cx, self.name)
         operands = self._operands(call, given)
-        if known.name in _ELEMENTS and not isinstance(call.map.value, Struct):
-            raise cx.error(f"{self.name} needs a map of records; {call.map.name} is none")
+        if known.name in _ELEMENTS and getattr(call.map, "value", None) is None:
+            raise cx.error(f"{self.name} needs a map whose values are known; {call.map.name} is none")
         helper = cx.helper(self.name, _BEFORE[known.name]) if known.name in _BEFORE else self.name
         return self._result(call, cx.build.call(helper, *operands))
 
@@ -127,9 +126,11 @@ class Helper(Value):
         if known.result == "void":
             return None
         if known.result in INTEGERS:
-            return Scalar(result, INTEGERS[known.result])
+            layout = INTEGERS[known.result]
+            op = cx.build.extend(result, 4, signed=True) if known.result == "int" else result
+            return Scalar(op, layout)
         if known.name in _ELEMENTS:
-            element = RecordPlace(call.map.value, Memory(result))
-            return Maybe(element, result) if _ELEMENTS[known.name] else element
+            layout = call.map.value
+            return found_at(cx, result, layout) if _ELEMENTS[known.name] else load(cx, Memory(result), layout)
         nullable = known.name not in _NEVER_NULL
         return KernelPointer(result, cx.type_of(known.result), DIRECT, trusted=True, nullable=nullable)

@@ -1,19 +1,17 @@
-"""Which maps a helper takes, and a map of any type, for those that have no class of their own."""
+"""Which maps a helper takes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pybpf.dsl.maps import Events, Map
-from pybpf.dsl.types import layout_of
 from pybpf.dsl.values import describe
-from pybpf.spec import Layout, MapSpec
 from pybpf.uapi import bpf
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["RawMap", "check_map", "type_name"]
+__all__ = ["check_map"]
 
 _PREFIX = "BPF_MAP_TYPE_"
 _PERF = (bpf.BPF_MAP_TYPE_PERF_EVENT_ARRAY,)
@@ -73,27 +71,7 @@ _TAKES = {
 }
 
 
-class RawMap(Map):
-    """A map of any type: `RawMap("sockets", BPF_MAP_TYPE_SOCKMAP, u32, u32, 64)`.
-
-    `type` is a `BPF_MAP_TYPE_*` of `pybpf.uapi.bpf`, `key` and `value` are as other maps have them, or None
-    where such a map has none. In a probe it is given to helpers.
-    """
-
-    def __init__(
-        self, name: str, type: int, key: Any = None, value: Any = None, max_entries: int = 0, flags: int = 0
-    ) -> None:
-        super().__init__(name, flags)
-        self.type = type
-        self.key: Layout | None = None if key is None else layout_of(key, {}, f"the key of {name}")
-        self.value: Layout | None = None if value is None else layout_of(value, {}, f"the value of {name}")
-        self.max_entries = max_entries
-
-    def specs(self, buffer: str) -> list[MapSpec]:
-        return self.spec(self.key, self.value, self.max_entries)
-
-
-def type_name(number: int) -> str:
+def _type_name(number: int) -> str:
     """`HASH` for BPF_MAP_TYPE_HASH."""
     names = (name for name, value in vars(bpf).items() if value == number and name.startswith(_PREFIX))
     return next(names, str(number))[len(_PREFIX) :]
@@ -107,7 +85,7 @@ def check_map(cx: Context, helper: str, parameter: str, map: Map) -> None:
     if isinstance(map, Events):
         _check_buffer(cx, helper, parameter, map, wanted)
     elif getattr(map, "type", None) not in wanted:
-        kinds = " or ".join(type_name(number) for number in wanted)
+        kinds = " or ".join(_type_name(number) for number in wanted)
         raise cx.error(f"{parameter} of {helper} takes a map of type {kinds}, not {describe(map)}")
 
 
@@ -118,5 +96,5 @@ def _check_buffer(cx: Context, helper: str, parameter: str, map: Events, wanted:
         return
     cure = f": {map.name}.submit(event) sends to either" if wanted in (_RING, _PERF) else ""
     have = f"{describe(map)}, which is a {'ring' if ring else 'perf'} buffer here"
-    kinds = " or ".join(type_name(number) for number in wanted)
+    kinds = " or ".join(_type_name(number) for number in wanted)
     raise cx.error(f"{parameter} of {helper} takes a map of type {kinds}, not {have}{cure}")

@@ -37,6 +37,15 @@ _TEXTS = frozenset(["fmt", "name", "s2"])
 _OWN = frozenset(["bpf_spin_lock", "bpf_timer", "bpf_dynptr"])
 # Pointers that the verifier must have followed from where the kernel gave them.
 _TRUSTED = frozenset(["task_struct", "inode", "file", "cgroup", "linux_binprm", "path", "seq_file"])
+# What the JIT calls in the map's own functions, not through the helper: until 6.4 they returned int, whatever
+# the header says, and left the upper half of the register as it was (commit d7ba4cc900bf, "bpf: return long
+# from bpf_map_ops funcs").
+_BY_THE_MAP = frozenset(
+    [
+        *("bpf_map_update_elem", "bpf_map_delete_elem", "bpf_map_push_elem", "bpf_map_pop_elem"),
+        *("bpf_map_peek_elem", "bpf_redirect_map", "bpf_for_each_map_elem"),
+    ]
+)
 # Where the names say too little.
 _ODD = {
     ("bpf_user_ringbuf_drain", "ctx"): "state",
@@ -103,7 +112,7 @@ def prototype(name: str) -> Prototype:
     """The prototype of the helper that the kernel calls `name`."""
     text = _texts()[name]
     head, arguments = text[:-1].split("(", 1)
-    result = head[: -len(name)].strip()
+    result = "int" if name in _BY_THE_MAP else head[: -len(name)].strip()
     parameters: list[Parameter] = []
     for declaration in arguments.split(", "):
         if declaration != "void":

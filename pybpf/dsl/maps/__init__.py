@@ -11,6 +11,7 @@ from pybpf.dsl.maps.map import Map
 from pybpf.dsl.maps.map_in_map import ArrayOfMaps, HashOfMaps
 from pybpf.dsl.maps.program_array import CgroupArray, ProgramArray
 from pybpf.dsl.maps.queue import Queue, Stack
+from pybpf.dsl.maps.raw_map import RawMap
 from pybpf.dsl.maps.stack_trace import StackTrace
 from pybpf.dsl.maps.variable import Global
 
@@ -38,6 +39,7 @@ __all__ = [
     "PerCpuHashMap",
     "ProgramArray",
     "Queue",
+    "RawMap",
     "SocketStorage",
     "Stack",
     "StackTrace",

@@ -9,7 +9,7 @@ from pybpf.dsl.branching import choose
 from pybpf.dsl.index import position
 from pybpf.dsl.maps.map import Map
 from pybpf.dsl.maybe import Maybe
-from pybpf.dsl.memory import Memory, read, stack, write
+from pybpf.dsl.memory import Memory, load_int, stack, write
 from pybpf.dsl.method import method
 from pybpf.dsl.places import load, place_of
 from pybpf.dsl.records import number
@@ -20,7 +20,7 @@ from pybpf.spec import Int, Layout, MapSpec, Pointer
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["Indexed", "Lookup"]
+__all__ = ["Indexed", "Lookup", "found_at"]
 
 
 class Lookup(Map):
@@ -53,15 +53,12 @@ class Lookup(Map):
 
     def found(self, cx: Context, address: Op) -> Maybe:
         """The element at an address, or None."""
-        if not isinstance(self.value, Int):
-            return Maybe(load(cx, Memory(address), self.value), address)
-        copied = choose(cx, _there(cx, address), "present", lambda: self.number_at(cx, address))
-        return Maybe(number(cx, copied, self.value), address)
+        return found_at(cx, address, self.value)
 
     def number_at(self, cx: Context, address: Op) -> Op:
         """The number that is the value at an address."""
         assert isinstance(self.value, Int)
-        return read(cx, Memory(address), self.value.size, self.value.signed)
+        return load_int(cx, Memory(address), self.value)
 
     @method
     def get(self, cx: Context, key: Any, default: Any = None) -> Any:
@@ -102,6 +99,14 @@ class Indexed(Lookup):
     def contains(self, cx: Context, key: Any) -> Condition | bool:
         index = position(cx, key, self.max_entries, self)
         return isinstance(index, int) or Condition("lt", index.op, cx.build.const(self.max_entries))
+
+
+def found_at(cx: Context, address: Op, layout: Layout) -> Maybe:
+    """The value at an address, or None when that is 0; of a number, a copy."""
+    if not isinstance(layout, Int):
+        return Maybe(load(cx, Memory(address), layout), address)
+    copied = choose(cx, _there(cx, address), "present", lambda: load_int(cx, Memory(address), layout))
+    return Maybe(number(cx, copied, layout), address)
 
 
 def _there(cx: Context, address: Op) -> Condition:

@@ -61,7 +61,7 @@ class Queue(Map):
         def present() -> Op:
             return cx.build.const(1)
 
-        there = choose(cx, Condition("eq", failed, cx.build.const(0)), "present", present)
+        there = choose(cx, Condition("eq", failed, cx.build.const(0), 4), "present", present)
         return Maybe(load(cx, place, self.value), there)
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from pybpf import cli
 from pybpf.cli import main
+from pybpf.cli.arguments import Parser
+from pybpf.cli.program import add_program, program_of, values_of
 from pybpf.errors import VerifierError
 
 GOLDEN = Path(__file__).parents[2] / "data" / "golden"
@@ -78,6 +80,7 @@ WRONG = {
     "run trace_fsslower --buffer ring": (
         f"argument --buffer: 'ring' is not one of ringbuf, perf (did you mean 'ringbuf'?) {RUN_HELP}"
     ),
+    "run trace_open --failed 1": "unexpected argument '1' (`pybpf run --help` shows what it takes)",
     "inspect trace_fsslower --show flow": (
         "argument --show: 'flow' is not one of programs, maps, flowchart, sequence, listing, all, ir"
         f" (did you mean 'flowchart'?) {INSPECT_HELP}"
@@ -174,6 +177,15 @@ def test_a_parameter_named_as_an_option_of_run(capsys: pytest.CaptureFixture[str
         " another name\n"
     )
     assert status_and_streams(capsys, "run", str(path)) == (2, "", line)
+
+
+@pytest.mark.parametrize(("words", "values"), [((), {}), (("--failed",), {"failed": True})])
+def test_a_flag_has_no_value(words: Sequence[str], values: dict[str, bool]) -> None:
+    line = ["trace_open", *words]
+    parser = Parser("run", "show events")
+    add_program(parser, line)
+    args = parser.parse_args(line)
+    assert values_of(program_of(args), args) == values
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -135,6 +135,20 @@ RESULTS = {
         -28,
         28,
     ),
+    # As a map's own function did before 6.4: the upper half of the register isn't the number's.
+    "a negative error of 32 bits": (
+        "counts[1] = u64(0 - map_delete_elem(starts, Key()))",
+        "map_delete_elem",
+        0x0123_4567_FFFF_FFF9,
+        7,
+    ),
+    "a number that is an element": (
+        "map_update_elem(counts, 3, n, 0)\nx = map_lookup_elem(counts, 3)\n"
+        "if x is not None:\n    counts[1] = x + 1",
+        None,
+        0,
+        6,
+    ),
     "an element": (
         "starts[Key()] = Start(ts=42)\nx = map_lookup_elem(starts, Key())\nif x:\n    counts[1] = x.ts",
         None,

@@ -123,7 +123,7 @@ ERRORS = {
         "a kprobe can't call sk_release: only programs of type sched_cls, sched_act, xdp, "
         "cgroup_skb, sk_skb and 2 more can"
     ),
-    "map_lookup_elem(counts, 5)": "map_lookup_elem needs a map of records; counts is none",
+    "map_lookup_elem(events, 5)": "the map events has no key that map_lookup_elem could take",
     "tcp_sock(1)": (
         "a kprobe can't call tcp_sock: only programs of type sched_cls, sched_act, cgroup_skb, "
         "sock_ops, cgroup_sockopt can"

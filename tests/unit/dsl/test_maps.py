@@ -90,10 +90,22 @@ times = Log2Hist("times")
 sizes = Log2Hist("sizes", key=u32, max_entries=64)
 delays = LinearHist("delays", 10, 5)
 hits = Counter("hits")
+raw = RawMap("raw", 1, u64, u64, 4)
 """
 
 # The body of a probe of two numbers, runs of it with what is given, and what `counts` holds in the end.
 CASES = {
+    "a raw map": (
+        """
+        counts[1] = u64(map_update_elem(raw, a, b, BPF_NOEXIST) == 0)
+        counts[2] = u64(0 - map_update_elem(raw, a, b, BPF_NOEXIST))
+        found = map_lookup_elem(raw, a)
+        counts[3] = found if found is not None else 0
+        counts[4] = u64(map_lookup_elem(raw, 99) is None)
+        """,
+        [(7, 8)],
+        {1: 1, 2: 17, 3: 8, 4: 1},
+    ),
     "a number that may not be there": (
         """
         n = counts.get(a)

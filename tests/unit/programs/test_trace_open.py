@@ -59,7 +59,7 @@ def test_a_file_is_opened(
 
 
 def test_only_failures(make: Any, record: Any) -> None:
-    machine = make("trace_open", failed=1)
+    machine = make("trace_open", failed=True)
     for result in (3, -errno.EACCES, 0):
         enter(machine, record, "openat", machine.kernel.user(b"x\0"), 0, 0)
         leave(machine, record, result)
@@ -82,7 +82,7 @@ def opened_file(machine: Machine, *path: str) -> Object:
 
 @pytest.mark.parametrize(("result", "file"), [(2, b"/etc/hosts"), (-errno.ENOENT, b"hosts")])
 def test_the_whole_path_of_what_was_opened(make: Any, record: Any, result: int, file: bytes) -> None:
-    machine = make("trace_open", full_path=1)
+    machine = make("trace_open", full_path=True)
     files = [0, 0, opened_file(machine, "etc", "hosts").address]
     table = machine.kernel.buffer(b"".join(each.to_bytes(8, "little") for each in files))
     descriptors = machine.kernel.new("struct fdtable", fd=table, max_fds=3)
