@@ -25,6 +25,11 @@ HEADER = """\
 
 CDEF = """
 long syscall(long number, ...);
+int prctl(int option, ...);
+int capget(void *header, void *data);
+int capset(void *header, void *data);
+
+struct capability_sets { uint32_t effective, permitted, inheritable; };
 
 struct bpf_map_create {
     uint32_t map_type, key_size, value_size, max_entries, map_flags, inner_map_fd, numa_node;

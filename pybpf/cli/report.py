@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pybpf.cli.options import privilege
 from pybpf.cli.program import passes
 from pybpf.cli.signals import Signals
 from pybpf.errors import UsageError
@@ -40,6 +41,7 @@ def show(
         signals.deferred = True
         if args.verbose:
             say(f"attached to {', '.join(report.attached)}")
+        privilege.drop(report, args, say)
         say(f"counting for {program.name} … Ctrl-C to show it")
         report.wait(timeout=args.timeout, wake=signals.fileno())
         if args.output == "columns":

@@ -9,7 +9,7 @@ from typing import Any
 
 from pybpf.cli import report
 from pybpf.cli.arguments import Parser, add_btf, use_btf
-from pybpf.cli.options import attach, buffer, ends, output
+from pybpf.cli.options import attach, buffer, ends, output, privilege
 from pybpf.cli.program import add_program, passes, program_of, values_of
 from pybpf.cli.signals import Signals
 from pybpf.events import Loss
@@ -21,7 +21,7 @@ from pybpf.gadget.session import Session
 
 __all__ = ["add_arguments", "run"]
 
-_OPTIONS = (output, ends, buffer, attach)
+_OPTIONS = (output, ends, buffer, attach, privilege)
 
 
 def add_arguments(parser: Parser, words: Sequence[str]) -> None:
@@ -70,6 +70,7 @@ def _show(program: Program, session: Session, signals: Signals, args: argparse.N
     signals.deferred = True
     if args.verbose:
         _say(f"attached to {', '.join(session.attached)}")
+    privilege.drop(session, args, _say)
     _say(f"tracing {program.name} … Ctrl-C to end")
     sys.stdout.write(shown.header)
     sys.stdout.flush()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pybpf.codegen import OPTIONAL
 from pybpf.dsl import LinearHist, Log2Hist, StackTrace
 from pybpf.errors import UsageError
 from pybpf.gadget import folded, histogram
+from pybpf.gadget.privilege import STACKS
 from pybpf.gadget.programs import Program
 from pybpf.gadget.running import Running
 from pybpf.gadget.session import host_spec
@@ -60,6 +61,9 @@ class Report(Running):
 
     def __enter__(self) -> Report:
         return self
+
+    def give_up(self, keep: Iterable[str] = ()) -> frozenset[str]:
+        return super().give_up([*keep, *(STACKS if self._stacks is not None else ())])
 
     def wait(self, *, timeout: float | None = None, wake: int | None = None) -> None:
         """Let it count for `timeout` seconds, or until the descriptor `wake` is readable; then detach."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
 from pybpf.gadget.attach import Attachments
 from pybpf.gadget.filters import mntns_filter_map
+from pybpf.gadget.privilege import give_up
 from pybpf.load import load
 from pybpf.spec import ObjectSpec
 
@@ -43,6 +44,10 @@ class Running:
     def attached(self) -> list[str]:
         """The kernel functions, and other places, that are traced."""
         return self._attachments.attached
+
+    def give_up(self, keep: Iterable[str] = ()) -> frozenset[str]:
+        """Drop all capabilities but `keep` and those that what is attached still needs; see `give_up`."""
+        return give_up(self.maps.values(), keep)
 
     def detach(self) -> None:
         """Take the probes off; what they have sent or counted can still be read."""

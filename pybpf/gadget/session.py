@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -80,6 +80,10 @@ class Session(events.Stream):
     def attached(self) -> list[str]:
         """The kernel functions, and other places, that are traced."""
         return self._running.attached
+
+    def give_up(self, keep: Iterable[str] = ()) -> frozenset[str]:
+        """Drop all capabilities but `keep` and those that reading still needs; returns what is left."""
+        return self._running.give_up(keep)
 
     def detach(self) -> None:
         """Take the probes off the kernel's functions; events that were sent before can still be read."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from pybpf.errors import SyscallError, UnsupportedFeature
 
-__all__ = ["bpf", "ffi", "perf_event_open"]
+__all__ = ["bpf", "capget", "capset", "ffi", "perf_event_open", "prctl"]
 
 # Numbers of bpf(2) and perf_event_open(2), by machine (arch/*/kernel/syscalls/*.tbl of the kernel).
 _NUMBERS = {
@@ -45,11 +45,14 @@ def _numbers() -> tuple[int, int]:
     return _NUMBERS[machine]
 
 
-def _syscall(call: str, number: int, *arguments: Any) -> int:
-    result = int(_libc().syscall(number, *arguments))
+def _checked(call: str, result: Any) -> int:
     if result < 0:
         raise SyscallError(call, ffi().errno)
-    return result
+    return int(result)
+
+
+def _syscall(call: str, number: int, *arguments: Any) -> int:
+    return _checked(call, _libc().syscall(number, *arguments))
 
 
 def bpf(command: int, attr: Any, size: int) -> int:
@@ -62,3 +65,35 @@ def perf_event_open(attr: Any, pid: int, cpu: int, group: int, flags: int) -> in
     """perf_event_open(2): a descriptor; SyscallError otherwise."""
     arguments = [ffi().cast("long", value) for value in (pid, cpu, group, flags)]
     return _syscall("perf_event_open", _numbers()[1], attr, *arguments)
+
+
+# Of struct __user_cap_header_struct: _LINUX_CAPABILITY_VERSION_3 (2.6.26), with two structs of 32 bits each.
+_CAPABILITIES = 0x20080522
+
+
+def _header() -> Any:
+    return ffi().new("uint32_t[2]", [_CAPABILITIES, 0])
+
+
+def capget() -> tuple[int, int, int]:
+    """capget(2) of this thread: its effective, permitted and inheritable capabilities as bits."""
+    low, high = sets = ffi().new("struct capability_sets[2]")
+    _checked("capget", _libc().capget(_header(), sets))
+    return (
+        low.effective | high.effective << 32,
+        low.permitted | high.permitted << 32,
+        low.inheritable | high.inheritable << 32,
+    )
+
+
+def capset(effective: int, permitted: int, inheritable: int) -> None:
+    """capset(2) of this thread; SyscallError (EPERM) for what it hasn't got."""
+    words = [(bits & 0xFFFF_FFFF, bits >> 32) for bits in (effective, permitted, inheritable)]
+    sets = ffi().new("struct capability_sets[2]", [list(each) for each in zip(*words)])
+    _checked("capset", _libc().capset(_header(), sets))
+
+
+def prctl(option: int, argument: int) -> int:
+    """prctl(2) with one argument."""
+    zero = ffi().cast("long", 0)
+    return _checked(f"prctl({option})", _libc().prctl(option, ffi().cast("long", argument), zero, zero, zero))

@@ -89,6 +89,8 @@ def test_timeout_and_verbose() -> None:
     status, out, err = pybpf("run", "trace_fsslower", "--timeout", "0.1", "-v", "-o", "json")
     names = "ext4_file_open, ext4_file_read_iter, ext4_file_write_iter, ext4_sync_file, ext4_statfs"
     assert (status, out) == (0, "")
+    # What 5.10 still wants of who looks up a map.
+    err = err.replace("pybpf: gave up all capabilities but CAP_BPF\n", "")
     assert err == f"pybpf: attached to {names}\n{TRACING}{SUMMARY.format(0)}"
 
 

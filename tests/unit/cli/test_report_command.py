@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from pybpf.cli import main, report
+from pybpf.errors import SyscallError
 
 
 class Report:
@@ -23,6 +26,9 @@ class Report:
         return self
 
     def __exit__(self, *error: object) -> None: ...
+
+    def give_up(self, keep: Iterable[str] = ()) -> frozenset[str]:
+        return frozenset({"CAP_SYSLOG", "CAP_BPF"})
 
     def wait(self, *, timeout: float | None, wake: int) -> None:
         assert timeout == 0.5
@@ -54,6 +60,12 @@ SAID = (
         (
             ["-v"],
             "('hist_blockio', {}, False) as columns\n",
+            "pybpf: attached to block/block_rq_issue\n"
+            "pybpf: gave up all capabilities but CAP_BPF, CAP_SYSLOG\n" + "".join(SAID),
+        ),
+        (
+            ["-v", "--no-drop"],
+            "('hist_blockio', {}, False) as columns\n",
             "pybpf: attached to block/block_rq_issue\n" + "".join(SAID),
         ),
     ],
@@ -70,6 +82,15 @@ def test_a_map_that_was_full(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert (
         err == f"{SAID[0]}pybpf: warning: latency_us is full (4 elements): some were not counted\n{SAID[1]}"
     )
+
+
+def test_capabilities_that_stay(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def give_up(self: Report, keep: Iterable[str] = ()) -> frozenset[str]:
+        raise SyscallError("capset", errno.EPERM)
+
+    monkeypatch.setattr(Report, "give_up", give_up)
+    text = "pybpf: warning: capabilities can't be given up: capset: Operation not permitted (EPERM)\n"
+    assert run(monkeypatch, capsys)[2] == text + "".join(SAID)
 
 
 @pytest.mark.parametrize(

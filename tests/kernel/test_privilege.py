@@ -1,0 +1,146 @@
+"""`pybpf run` with no more capabilities than it needs, and after it has given them up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pybpf.sys.files import read_text
+
+PYBPF = [sys.executable, "-c", "import sys; from pybpf.cli import main; sys.exit(main())"]
+PROGRAM = '''"""Events of one process."""
+
+from pybpf import Events, Gadget, Param, Record, raw_tracepoint, u64
+from pybpf.helpers import current
+
+gadget = Gadget("mine", columns="number")
+target = Param("target", u64, 0, "this process")
+
+class Event(Record):
+    number: u64
+
+events = Events("events", Event)
+
+@raw_tracepoint("sys_enter")
+def on_enter(regs: u64, number: u64):
+    if current.pid != target:
+        return
+    event = events.reserve()
+    if not event:
+        return
+    event.number = 7
+    events.submit(event)
+'''
+NOBODY = 65534
+BPF, PERFMON = 1 << 39, 1 << 38
+# Before 6.0, kernel.unprivileged_bpf_disabled keeps all of bpf(2) to CAP_BPF, also lookups.
+_REFINED = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) >= (6, 0)
+_KEPT = BPF if not _REFINED and read_text("/proc/sys/kernel/unprivileged_bpf_disabled") != "0" else 0
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    """Where every user can read it."""
+    path = tmp_path / "mine.py"
+    path.write_text(PROGRAM)
+    folder = path.parent
+    while folder.stat().st_uid == os.getuid() and folder != Path("/tmp"):
+        folder.chmod(0o755)
+        folder = folder.parent
+    return path
+
+
+@pytest.fixture
+def perf_allowed() -> Iterator[None]:
+    """Debian's kernels keep perf_event_open from CAP_PERFMON too where this is 3."""
+    path = Path("/proc/sys/kernel/perf_event_paranoid")
+    before = path.read_text()
+    path.write_text("2")
+    yield
+    path.write_text(before)
+
+
+def as_nobody(*capabilities: str) -> list[str]:
+    """The beginning of a command that runs as an ordinary user, with these capabilities only."""
+    sets = ",".join(["-all", *(f"+{name}" for name in capabilities)])
+    ids = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    return ["setpriv", *ids, f"--inh-caps={sets}", f"--ambient-caps={sets}", f"--bounding-set={sets}"]
+
+
+@contextmanager
+def tracing(*command: object) -> Iterator[subprocess.Popen[str]]:
+    """A `pybpf run` that has attached."""
+    with subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            assert said == "pybpf: tracing mine … Ctrl-C to end\n", said + process.stderr.read()
+            yield process
+        finally:
+            process.kill()
+
+
+def status(pid: int) -> dict[str, int]:
+    lines = (line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {words[0]: int(words[1], 16) for words in lines if words[0][:3] in ("Cap", "NoN")}
+
+
+@pytest.mark.needs("btf")
+@pytest.mark.usefixtures("perf_allowed")
+@pytest.mark.parametrize(
+    "prefix",
+    [[], as_nobody("bpf", "perfmon")],
+    ids=["root", "nobody"],
+)
+@pytest.mark.parametrize("buffer", ["ringbuf", "perf"])
+def test_all_is_given_up_and_events_still_come(program: Path, prefix: list[str], buffer: str) -> None:
+    me = str(os.getpid())
+    options = ["--target", me, "--buffer", buffer, "--max-events", "3"]
+    with tracing(*prefix, *PYBPF, "run", program, *options) as process:
+        sets = status(process.pid)
+        assert (sets["CapPrm:"], sets["CapEff:"], sets["CapInh:"], sets["CapAmb:"]) == (_KEPT, _KEPT, 0, 0)
+        assert sets["NoNewPrivs:"] == 1
+        for _ in range(3):
+            os.getppid()
+        out, err = process.communicate(timeout=120)
+    assert out == "    NUMBER\n" + "         7\n" * 3
+    assert (process.returncode, err) == (0, "pybpf: 3 events shown, 0 lost\n")
+
+
+@pytest.mark.needs("btf")
+def test_no_drop_keeps_them(program: Path) -> None:
+    with tracing(*PYBPF, "run", program, "--no-drop", "--target", os.getpid()) as process:
+        assert (status(process.pid)["CapEff:"], status(process.pid)["NoNewPrivs:"]) == (
+            status(os.getpid())["CapEff:"],
+            status(os.getpid())["NoNewPrivs:"],
+        )
+
+
+@pytest.mark.needs("btf")
+@pytest.mark.parametrize(
+    ("having", "missing"),
+    [
+        ([], "CAP_BPF is missing"),
+        (["perfmon"], "CAP_BPF is missing"),
+        (["bpf"], "CAP_PERFMON is missing"),
+    ],
+)
+def test_what_is_missing_is_said(program: Path, having: list[str], missing: str) -> None:
+    done = subprocess.run(
+        [*as_nobody(*having), *PYBPF, "run", program],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith("pybpf: error: bpf(BPF_")
+    assert f"Operation not permitted (EPERM): {missing} (" in done.stderr
