@@ -21,6 +21,7 @@ COMMANDS = {
     "disasm": "show the instructions of a program, a file, or what is loaded in the kernel",
     "btf": "show the types of a kernel, and which of them programs need",
     "asm": "turn a text of instructions into bytes",
+    "containers": "show the containers that run, which --container and its like take",
     "new": "write a commented probe to begin with, and its test",
 }
 
@@ -80,7 +81,7 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _help() -> str:
-    commands = "".join(f"  {name:<9} {text}\n" for name, text in COMMANDS.items())
+    commands = "".join(f"  {name:<10} {text}\n" for name, text in COMMANDS.items())
     return (
         "usage: pybpf COMMAND [options]\n\neBPF from Python alone.\n\n"
         f"commands:\n{commands}\n"

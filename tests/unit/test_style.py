@@ -31,12 +31,13 @@ ARROWS = {
     "testing": "vm dsl",
     "elf": "spec btf asm",
     "features": "sys asm btf spec",
+    "containers": "sys",
     "maps": "sys spec btf",
     "link": "sys features elf spec btf",
     "load": "maps link features spec asm",
     "events": "sys maps spec",
     "inspect": "spec asm btf sys",
-    "gadget": "load events elf inspect vm dsl helpers testing",
+    "gadget": "load events containers elf inspect vm dsl helpers testing",
     "cli": "gadget",
 }
 # The public names, found when they are first used.
