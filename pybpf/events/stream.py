@@ -11,6 +11,7 @@ from pybpf.events.event import Event, event_class
 from pybpf.events.lost import Loss, Losses, lost_by_cpu
 from pybpf.events.reader import Reader
 from pybpf.events.records import Records
+from pybpf.events.timers import Timers
 from pybpf.events.turns import Turns
 from pybpf.maps import Map
 from pybpf.spec import Struct
@@ -30,6 +31,7 @@ class Ends(NamedTuple):
     most: int | None = None
     wake: int | None = None
     lost: Callable[[list[Loss]], object] | None = None
+    every: tuple[tuple[float, Callable[[], object]], ...] = ()
 
 
 class Stream:
@@ -85,7 +87,7 @@ class Stream:
     async def events_async(self, **ends: Any) -> AsyncIterator[Event]:
         """Each event, while others run in between: `async for event in stream`."""
         end = Ends(**ends)
-        turns = Turns(self._reader, end.timeout, end.wake)
+        turns = Turns(self._reader, end.timeout, end.wake, Timers(end.every))
         while not turns.ended:
             await turns.wait_async()
             for batch in self._turn(turns, self._decode, end):
@@ -96,7 +98,7 @@ class Stream:
         return self.events_async()
 
     def _read(self, decode: Callable[[Iterable[Records]], Iterator[Any]], end: Ends) -> Iterator[Any]:
-        turns = Turns(self._reader, end.timeout, end.wake)
+        turns = Turns(self._reader, end.timeout, end.wake, Timers(end.every))
         while not turns.ended:
             turns.wait()
             yield from self._turn(turns, decode, end)
@@ -115,6 +117,7 @@ class Stream:
             yield batch
             if self.shown == end.most:
                 break
+        turns.timers.run()
         if turns.due() and end.lost is not None:
             losses = self._losses.new(self.shown)
             if losses:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pybpf.events.pace import Pace
 from pybpf.events.reader import Reader
 from pybpf.events.records import Records
+from pybpf.events.timers import Timers
 
 __all__ = ["Turns"]
 
@@ -21,14 +22,16 @@ _BUSY = 0.001
 
 
 class Turns:
-    """What sync and async reading have in common. A turn is `wait()` or `wait_async()`, `taken()`, `due()`.
+    """What sync and async reading have in common. A turn is `wait()` or `wait_async()`, `taken()`,
+    `timers.run()`, `due()`.
 
     A wait sets `ended` when `timeout` seconds are over or the descriptor `wake` is readable.
     """
 
-    def __init__(self, reader: Reader, timeout: float | None, wake: int | None) -> None:
+    def __init__(self, reader: Reader, timeout: float | None, wake: int | None, timers: Timers) -> None:
         now = time.monotonic()
         self.ended = False
+        self.timers = timers
         self._reader = reader
         self._deadline = math.inf if timeout is None else now + timeout
         self._pace = Pace(reader.room, now)
@@ -89,7 +92,8 @@ class Turns:
         """How long a wait may last: seconds, or without end."""
         if self._reader.pending():
             return 0.0
-        left = min(min(self._deadline, self._look) - time.monotonic(), self._reader.tick)
+        due = min(self._deadline, self._look, self.timers.next)
+        left = min(due - time.monotonic(), self._reader.tick)
         return None if left == math.inf else max(0.0, left)
 
     def _see(self) -> None:

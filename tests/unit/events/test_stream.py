@@ -18,6 +18,7 @@ from pybpf.errors import BpfError
 from pybpf.events import turns
 from pybpf.events.pace import Pace
 from pybpf.events.records import Records
+from pybpf.events.timers import Timers
 from pybpf.spec import Array, CString, Int, Struct, Union
 
 U8, U16, U64 = Int("u8", 1), Int("u16", 2), Int("u64", 8)
@@ -122,6 +123,27 @@ def test_losses_are_told_with_their_place(monkeypatch: pytest.MonkeyPatch) -> No
         pass
     assert told[1:] == [events.Loss(0, 2, 2, 4), events.Loss(1, 3, 8, 4)]
     assert (one.shown, one.lost, one.lost_by_cpu) == (4, 10, {0: 2, 1: 8})
+    close(one)
+
+
+def test_what_is_called_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = [100.0]
+    monkeypatch.setattr(turns.time, "monotonic", lambda: times[-1])
+    told: list[tuple[float, float]] = []
+    timers = Timers([(seconds, lambda s=seconds: told.append((times[-1], s))) for seconds in (0.5, 0.25)])
+    for time in (100.25, 100.375, 100.5, 103.0, 103.125, 103.25):  # late at the fourth
+        times.append(time)
+        timers.run()
+    assert told == [(100.25, 0.25), (100.5, 0.5), (100.5, 0.25), (103.0, 0.5), (103.0, 0.25), (103.25, 0.25)]
+    assert timers.next == 103.5
+    assert Timers([]).next == math.inf
+
+
+def test_timers_run_while_nothing_comes() -> None:
+    one, _ = stream()
+    told: list[int] = []
+    assert list(one.batches(timeout=0.01, every=((0.001, lambda: told.append(1)),))) == []
+    assert told
     close(one)
 
 
