@@ -109,15 +109,26 @@ _Decorator = Callable[[Callable[..., Any]], "Probe"]
 class Probe:
     """A function that becomes a BPF program; `kind` says how it is attached, `where` to what.
 
-    `cookie` is what `get_attach_cookie()` gives: everywhere the same, or one number for each place.
+    `where` may name system calls, when `syscall`. `maxactive` is as `spec.Attach` has it; `cookie` is what
+    `get_attach_cookie()` gives: everywhere the same, or one number for each place.
     """
 
-    def __init__(self, function: Callable[..., Any], kind: str, where: Where, cookie: Cookie = 0) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        kind: str,
+        where: Where,
+        cookie: Cookie = 0,
+        syscall: bool = False,
+        maxactive: int = 0,
+    ) -> None:
         self.source = Source(function)
         self.name = function.__name__
         self.kind = kind
         self.where = where
         self.cookie = cookie
+        self.syscall = syscall
+        self.maxactive = maxactive
 
     def __repr__(self) -> str:
         return f"the probe {self.name}"
@@ -141,26 +152,33 @@ def func(function: Callable[..., Any]) -> Func:
     return Func(function)
 
 
-def _decorator(kind: str, where: Any, what: str, example: str, cookie: Cookie = 0) -> _Decorator:
+def _decorator(kind: str, where: Any, what: str, example: str, cookie: Cookie = 0, **more: Any) -> _Decorator:
     if not isinstance(where, (str, Selected)):
         raise LoweringError(f"@{kind} takes {what}: @{kind}({example!r})")
-    return lambda function: Probe(function, kind, where, cookie)
+    return lambda function: Probe(function, kind, where, cookie, **more)
 
 
-def kprobe(where: Where, *, cookie: Cookie = 0) -> _Decorator:
+def kprobe(where: Where, *, syscall: bool = False, cookie: Cookie = 0) -> _Decorator:
     """Run at the entry of a kernel function (BPF since Linux 4.1).
 
-    `where` names it: `"a"`; `"a,b?"` for a, and b where that exists; `"a|b"` for a, or else b. The
-    parameters are the function's own, with their C types as annotations, as many as are needed. `cookie`, a
-    number, a parameter, or a list with one number for each place, is what `get_attach_cookie()` gives
-    (Linux 5.15); other kinds that have it have it too.
+    `where` names it: `"a"`; `"a,b?"` for a, and b where that exists; `"a|b"` for a, or else b; or a place in
+    it, `"a+0x10"`; or an address, `"0xffffffff81000000"`. The parameters are the function's own, with their
+    C types as annotations, as many as are needed. `cookie`, a number, a parameter, or a list with one number
+    for each place, is what `get_attach_cookie()` gives (Linux 5.15); other kinds that have it have it too.
+
+    With `syscall`, it names a system call, such as `"openat"`: parameters are those of the system call, and
+    what pointers lead to is memory of the process.
     """
-    return _decorator("kprobe", where, _FUNCTION, "vfs_read", cookie)
+    return _decorator("kprobe", where, _FUNCTION, "vfs_read", cookie, syscall=syscall)
 
 
-def kretprobe(where: Where, *, cookie: Cookie = 0) -> _Decorator:
-    """Run when a kernel function returns (BPF since Linux 4.1); the one parameter is what it returned."""
-    return _decorator("kretprobe", where, _FUNCTION, "vfs_read", cookie)
+def kretprobe(where: Where, *, syscall: bool = False, maxactive: int = 0, cookie: Cookie = 0) -> _Decorator:
+    """Run when a kernel function returns (BPF since Linux 4.1); the one parameter is what it returned.
+
+    Where that is done by a kretprobe, it sees some calls at a time only, twice as many as there are CPUs or
+    so; `maxactive` asks for room for more, by tracefs. What is missed is counted.
+    """
+    return _decorator("kretprobe", where, _FUNCTION, "vfs_read", cookie, syscall=syscall, maxactive=maxactive)
 
 
 def fentry(where: Where, *, cookie: Cookie = 0) -> _Decorator:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pybpf.dsl.context import Context
     from pybpf.dsl.decorators import Probe
 
-__all__ = ["KINDS", "Kind", "arguments"]
+__all__ = ["KINDS", "Kind", "arguments", "points_to"]
 
 
 class Kind(NamedTuple):
@@ -33,7 +33,8 @@ class Kind(NamedTuple):
 
     `raw(cx, number)` gives parameter `number` as 64 bits, or None when there are no so many; `targets` reads
     what the decorator names. `pointer` makes a pointer of a parameter that is declared as one. A kind that
-    `returns` something has a result of that type; other probes have none.
+    `returns` something has a result of that type; other probes have none. `known` are the structs that the
+    verifier knows the parameters to point to: those are followed by plain loads.
     """
 
     type: int
@@ -42,6 +43,7 @@ class Kind(NamedTuple):
     targets: Callable[[str], tuple[Function, ...]]
     pointer: Callable[[Context, Op, str], KernelPointer] = pointer
     returns: Int | None = None
+    known: tuple[str, ...] = ()
 
 
 # Where parameters come from.
@@ -79,6 +81,12 @@ def _context(cx: Context, number: int) -> Op | None:
 def _user(cx: Context, op: Op, declaration: str) -> KernelPointer:
     """An argument of a function of a process."""
     return pointer(cx, op, declaration, USER)
+
+
+def points_to(pointer: KernelPointer) -> str:
+    """The struct that a pointer into the kernel's memory leads to; empty when it leads to something else."""
+    target = pointer.target.resolve()
+    return target.key if target.kind in ("struct", "union") and not pointer.user else ""
 
 
 def _followed(cx: Context, op: Op, declaration: str) -> KernelPointer:
@@ -146,14 +154,13 @@ KINDS = {
 }
 
 
-def arguments(cx: Context, probe: Probe, names: tuple[str, ...]) -> dict[str, Value]:
-    """The parameters of a probe on one of `names`, as its annotations type them."""
+def arguments(cx: Context, probe: Probe, names: tuple[str, ...], kind: Kind) -> dict[str, Value]:
+    """The parameters of a probe on one of `names`, as its annotations type them, got as `kind` gets them."""
     tree = probe.source.tree.args
     if any([*tree.kwonlyargs, *tree.defaults, tree.vararg, tree.kwarg]):
         raise cx.error(f"a {probe.kind} takes plain parameters only: no *, no defaults", probe.source.tree)
-    kind = KINDS[probe.kind]
     layouts = {argument.arg: _layout(cx, probe, argument) for argument in tree.args}
-    if kind.type == bpf.BPF_PROG_TYPE_TRACING:
+    if KINDS[probe.kind].type == bpf.BPF_PROG_TYPE_TRACING:
         check_prototype(cx, probe.kind, names, tree, layouts)
     found: dict[str, Value] = {}
     for number, argument in enumerate(tree.args):
@@ -161,7 +168,8 @@ def arguments(cx: Context, probe: Probe, names: tuple[str, ...]) -> dict[str, Va
         word = kind.raw(cx, number)
         if word is None:
             raise cx.error(f"a {probe.kind} has no parameter {number + 1}: {_most(number)}", argument)
-        found[argument.arg] = _typed(cx, kind, argument, layouts[argument.arg], word)
+        known = kind.known[number] if number < len(kind.known) else ""
+        found[argument.arg] = _typed(cx, kind, argument, layouts[argument.arg], word, known)
     return found
 
 
@@ -186,9 +194,10 @@ def _layout(cx: Context, probe: Probe, argument: ast.arg) -> Int:
     return layout
 
 
-def _typed(cx: Context, kind: Kind, argument: ast.arg, layout: Int, word: Op) -> Value:
+def _typed(cx: Context, kind: Kind, argument: ast.arg, layout: Int, word: Op, known: str) -> Value:
     if isinstance(layout, Pointer):
-        return kind.pointer(cx, word, layout.declaration)
+        found = kind.pointer(cx, word, layout.declaration)
+        return _followed(cx, word, layout.declaration) if known and points_to(found) == known else found
     if word is cx.context:
         raise cx.error(
             f"{argument.arg} is the context: write its C declaration, such as"

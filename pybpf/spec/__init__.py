@@ -12,15 +12,17 @@ from pybpf.spec.objects import (
     functions,
     targets,
 )
-from pybpf.spec.target import ARCHITECTURES, PORTABLE_FEATURES, Arch, Target
+from pybpf.spec.target import ARCHITECTURES, BACKENDS, PORTABLE_FEATURES, Arch, Backend, Target
 
 __all__ = [
     "ARCHITECTURES",
+    "BACKENDS",
     "LICENSE",
     "PORTABLE_FEATURES",
     "Arch",
     "Array",
     "Attach",
+    "Backend",
     "Bits",
     "CString",
     "Field",

@@ -60,20 +60,25 @@ def targets(text: str, name: re.Pattern[str], what: str) -> tuple[Function, ...]
     return tuple(found)
 
 
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*(\+(0x[0-9a-fA-F]+|\d+))?|0x[0-9a-fA-F]+")
+
+
 def functions(text: str) -> tuple[Function, ...]:
-    """The kernel functions that a text names, as `targets` reads it."""
-    return targets(text, re.compile(r"[A-Za-z_][\w.]*"), "the name of a kernel function")
+    """The kernel functions that a text names, as `targets` reads it: `a`, `a+0x10` or an address."""
+    return targets(text, _FUNCTION, "the name of a kernel function")
 
 
 class Attach(NamedTuple):
-    """How a program is attached: `kind` as in `pybpf.dsl.kinds` (`kprobe`, …), and to which places.
+    """How a program is attached: `kind` as in `pybpf.link.KINDS` (`kprobe`, …), and to which places.
 
     `cookies`, one a place, are what the program gets by `get_attach_cookie()`; there may be none.
+    `maxactive` is how many calls a kretprobe sees at a time, 0 for as many as the kernel likes.
     """
 
     kind: str
     functions: tuple[Function, ...]
     cookies: tuple[int, ...] = ()
+    maxactive: int = 0
 
     def cookie(self, function: Function) -> int:
         """The cookie of a place, or 0."""

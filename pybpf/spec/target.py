@@ -6,21 +6,49 @@ from typing import NamedTuple
 
 from pybpf.btf import Btf
 
-__all__ = ["ARCHITECTURES", "PORTABLE_FEATURES", "Arch", "Target"]
+__all__ = ["ARCHITECTURES", "BACKENDS", "PORTABLE_FEATURES", "Arch", "Backend", "Target"]
 
 
 class Arch(NamedTuple):
-    """The names, in the kernel's `struct pt_regs`, of the registers of its C calling convention."""
+    """The names, in the kernel's `struct pt_regs`, of the registers of its C calling convention.
+
+    `syscalls` are those of a system call's arguments; its function is called `syscall_prefix` and its name.
+    """
 
     name: str
     arguments: tuple[str, ...]
     result: str
     syscall_prefix: str
+    syscalls: tuple[str, ...]
 
 
 ARCHITECTURES = {
-    "x86_64": Arch("x86_64", ("di", "si", "dx", "cx", "r8", "r9"), "ax", "__x64_"),
+    "x86_64": Arch(
+        "x86_64",
+        arguments=("di", "si", "dx", "cx", "r8", "r9"),
+        result="ax",
+        syscall_prefix="__x64_sys_",
+        syscalls=("di", "si", "dx", "r10", "r8", "r9"),
+    ),
 }
+
+# How a program gets to run at a kernel function, the cheapest first: by the kernel's trampolines (5.5, in
+# modules 5.11), one kprobe.session for entry and return (6.10), kprobe.multi (5.18), the kprobe PMU of
+# perf_event_open (4.17), tracefs' kprobe_events (4.1).
+BACKENDS = ("fentry", "session", "multi", "kprobe", "tracefs")
+
+
+class Backend(NamedTuple):
+    """What serves `@kprobe` and `@kretprobe` on a function: `name` is one of BACKENDS.
+
+    fentry needs to know what the function's `parameters` point to: each is a struct's name, as in
+    `struct file`, or empty.
+    """
+
+    function: str
+    name: str
+    parameters: tuple[str, ...] = ()
+
 
 # What the portable target takes for granted: Linux 5.8.
 PORTABLE_FEATURES = frozenset({"ringbuf", "probe_read_kernel", "ktime_get_boot_ns", "jmp32"})
@@ -33,6 +61,7 @@ class Target(NamedTuple):
     `jmp32` (5.1), `probe_read_kernel` (5.5), `ringbuf` and `ktime_get_boot_ns` (5.8), `stack_index` (5.12),
     `rdonly_cast` (6.2), `isa_v4` (6.6).
     A `portable` target keeps parameters as variables in `.rodata`; otherwise they are constants.
+    `backends` holds what serves probes on kernel functions; those on other functions are plain kprobes.
     """
 
     name: str
@@ -40,3 +69,4 @@ class Target(NamedTuple):
     features: frozenset[str] = PORTABLE_FEATURES
     arch: Arch = ARCHITECTURES["x86_64"]
     portable: bool = False
+    backends: tuple[Backend, ...] = ()

@@ -7,12 +7,13 @@ from functools import partial
 from types import ModuleType
 from typing import Any, Callable
 
-from pybpf.asm import Statement
+from pybpf.asm import KernelFunctionRef, Statement
 from pybpf.codegen import Builder, Options, compile_function
+from pybpf.dsl.backends import Planned, plan
 from pybpf.dsl.collect import Declarations, collect
 from pybpf.dsl.context import Context
-from pybpf.dsl.decorators import Probe, Source
-from pybpf.dsl.kinds import KINDS, arguments
+from pybpf.dsl.decorators import Source
+from pybpf.dsl.kinds import arguments
 from pybpf.dsl.lower.calls import Calls
 from pybpf.dsl.lower.expressions import Expressions
 from pybpf.dsl.lower.stage import RODATA
@@ -20,7 +21,6 @@ from pybpf.dsl.lower.statements import Statements
 from pybpf.dsl.params import Choice, Param
 from pybpf.dsl.subprograms import check_calls
 from pybpf.dsl.values import Value, describe, integer
-from pybpf.errors import UsageError
 from pybpf.spec import (
     Attach,
     Int,
@@ -64,7 +64,7 @@ def lower(
             MapSpec(RODATA, bpf.BPF_MAP_TYPE_ARRAY, 4, len(data), 1, bpf.BPF_F_RDONLY_PROG, data=data)
         )
     make = _Maker(target, values, buffer, rodata, options)
-    programs = tuple(make.program(probe) for probe in found.probes)
+    programs = tuple(make.program(each) for each in plan(found.probes, values, target))
     return ObjectSpec(found.name, programs, tuple(maps), found.file)
 
 
@@ -95,23 +95,32 @@ class _Maker:
         self.settings = (target, params, buffer, rodata)
         self.options = options
 
-    def program(self, probe: Probe) -> ProgramSpec:
-        cx = Context(Builder(probe.name), *self.settings)
-        cx.kind, cx.file = probe.kind, probe.source.file
-        kind = KINDS[probe.kind]
-        where = probe.where if isinstance(probe.where, str) else probe.where.text(self.params)
-        try:
-            places = kind.targets(where)
-            cookies = probe.cookies(self.params, len(places))
-        except UsageError as error:
-            raise cx.error(str(error), probe.source.tree.decorator_list[-1]) from None
-        names = tuple(name for place in places for name in place.names)
-        given = partial(arguments, cx, probe, names)
-        self._lower(cx, probe.source, given, f"a {probe.kind}", kind.returns)
+    def program(self, planned: Planned) -> ProgramSpec:
+        cx = Context(Builder(planned.name), *self.settings)
+        kind = planned.halves[0].kind
+        # A back-end's kind is called as the probe's is, but for a trampoline's.
+        cx.kind = planned.attach.partition(".")[0]
+        cx.file = planned.halves[0].probe.source.file
+        names = tuple(name for place in planned.places for name in place.names)
+        for half, enter in zip(planned.halves, self._halves(cx, planned)):
+            probe = half.probe
+            enter()
+            given = partial(arguments, cx, probe, names, half.kind)
+            self._lower(cx, probe.source, given, f"a {probe.kind}", kind.returns)
         code = compile_function(cx.build.function, self.target, self.options)
         code += self._subprograms(cx)
-        attach = Attach(probe.kind, places, cookies)
-        return ProgramSpec(probe.name, kind.type, code, attach, attach_type=kind.attach_type)
+        attach = Attach(planned.attach, planned.places, planned.cookies, planned.halves[-1].probe.maxactive)
+        return ProgramSpec(planned.name, kind.type, code, attach, attach_type=kind.attach_type)
+
+    def _halves(self, cx: Context, planned: Planned) -> list[Callable[[], None]]:
+        """What to do before each of the bodies is written: of two, one is for entries and one for returns."""
+        if len(planned.halves) == 1:
+            return [lambda: None]
+        cx.at(planned.halves[0].probe.source.tree)
+        entry, exit = cx.build.new_block("entry"), cx.build.new_block("return")
+        returns = cx.build.call(KernelFunctionRef("bpf_session_is_return"), cx.context)
+        cx.build.branch("ne", cx.build.extend(returns, 1, False), cx.build.const(0), exit, entry)
+        return [partial(cx.build.enter, entry), partial(cx.build.enter, exit)]
 
     def _subprograms(self, cx: Context) -> tuple[Statement, ...]:
         """The functions that a program calls, and those that they call."""

@@ -14,7 +14,7 @@ from pybpf.btf.build import Builder
 from pybpf.dsl import lower
 from pybpf.dsl.kinds import KINDS
 from pybpf.errors import LoweringError
-from pybpf.spec import Function, ObjectSpec, Target
+from pybpf.spec import Attach, Function, ObjectSpec, Target
 from pybpf.uapi import bpf
 from pybpf.vm import Machine
 
@@ -70,7 +70,7 @@ def test_what_it_becomes(lowered: Lowered, kind: str) -> None:
     (program,) = lowered(written(kind, parameters, body)).programs
     name = f"{where}/freq=99/" if kind == "perf_event" else where
     assert (program.type, program.attach_type) == TYPES[kind]
-    assert program.attach == (kind, (Function((name,)),), ())
+    assert program.attach == Attach(kind, (Function((name,)),))
     result = "r0 = 1" if KINDS[kind].returns else "r0 = 0"
     assert [str(statement.insn.imm) for statement in program.code] == [result[-1], "0"]
 
