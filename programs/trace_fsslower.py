@@ -2,24 +2,8 @@
 
 import enum
 
-from pybpf import (
-    Choice,
-    CString,
-    Events,
-    Gadget,
-    HashMap,
-    Param,
-    Record,
-    func,
-    i32,
-    i64,
-    kprobe,
-    kretprobe,
-    table,
-    u32,
-    u64,
-)
-from pybpf.gadget import Process, Timestamp, discard_current, fill_process
+from pybpf import CString, Events, Gadget, HashMap, Param, Record, func, i32, i64, kprobe, kretprobe, u32, u64
+from pybpf.gadget import FileSystems, Process, Timestamp, discard_current, fill_process
 from pybpf.helpers import current, ktime_get_boot_ns, ktime_get_ns, probe_read_kernel_str
 
 gadget = Gadget(
@@ -27,11 +11,10 @@ gadget = Gadget(
     columns="runtime.containerName:container proc.comm proc.pid proc.tid delta_us offset size file op",
 )
 
-# The functions of each file system: `a,b?` is a, and b where the kernel has it; `a|b` is a, or else b. The
-# magic number tells ntfs3's files from others where it shares generic_file_fsync with them.
-fs = Choice(
-    "filesystem",
-    table("""
+# The functions of each file system: `a,b?` is a, and b where the kernel has it; `a|b` is a, or else b. Where
+# a function may be shared with other file systems, the magic number tells whose file it is.
+fs = FileSystems(
+    """
         -      open                           read                  write
         btrfs  btrfs_file_open                btrfs_file_read_iter  btrfs_file_write_iter
         ext4   ext4_file_open                 ext4_file_read_iter   ext4_file_write_iter
@@ -40,16 +23,15 @@ fs = Choice(
         ntfs3  ntfs_file_open                 ntfs_file_read_iter   ntfs_file_write_iter
         xfs    xfs_file_open                  xfs_file_read_iter    xfs_file_write_iter
 
-        -      statfs         sync                                magic
-        btrfs  btrfs_statfs   btrfs_sync_file                     -
-        ext4   ext4_statfs    ext4_sync_file                      -
-        fuse   fuse_statfs    fuse_fsync                          -
-        nfs    nfs_statfs     nfs_file_fsync                      -
-        ntfs3  ntfs_statfs    ntfs_file_fsync|generic_file_fsync  0x7366746e
-        xfs    xfs_fs_statfs  xfs_file_fsync                      -
-    """),
+        -      statfs         sync                                magic       shared
+        btrfs  btrfs_statfs   btrfs_sync_file                     0x9123683e  -
+        ext4   ext4_statfs    ext4_sync_file                      0xef53      -
+        fuse   fuse_statfs    fuse_fsync                          0x65735546  -
+        nfs    nfs_statfs     nfs_file_fsync                      0x6969      -
+        ntfs3  ntfs_statfs    ntfs_file_fsync|generic_file_fsync  0x7366746e  sync
+        xfs    xfs_fs_statfs  xfs_file_fsync                      0x58465342  -
+    """,
     default="ext4",
-    help="the file system to trace",
 )
 min_lat_us = Param("min", u64, 10000, "only operations that took longer than this", metavar="MICROSECONDS")
 
@@ -148,7 +130,7 @@ def ig_fssl_wr_x(ret: i64):
 
 @kprobe(fs.sync)
 def ig_fssl_sync_e(file: "struct file *", start: i64, end: i64):
-    if fs.magic and file.f_inode.i_sb.s_magic != fs.magic:
+    if "sync" in fs.shared and file.f_inode.i_sb.s_magic not in fs.magic:
         return
     probe_entry(file.f_path.dentry, Op.F_FSYNC, start, end)
 

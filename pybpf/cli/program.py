@@ -50,11 +50,13 @@ def add_program(parser: Parser, words: Sequence[str]) -> None:
     parser.description = program.description
     group = parser.add_argument_group(f"options of {program.name}")
     for param in program.declarations.params:
-        form: dict[str, Any] = {"metavar": param.metavar}
-        if isinstance(param, Flag):
-            form = {"action": "store_const", "const": ""}
         try:
-            group.add_argument(param.option, dest=_PREFIX + param.name, help=_help(param), **form)
+            for option in param.options:
+                form: dict[str, Any] = {"metavar": option.metavar}
+                if isinstance(param, Flag):
+                    form = {"action": "store_const", "const": ""}
+                text = _help(param) if option.name == param.option else option.help
+                group.add_argument(option.name, dest=_PREFIX + option.name, help=text, **form)
         except argparse.ArgumentError:
             raise UsageError(
                 f"{program.declarations.file}: the parameter {param.name!r} has the name of an option of"
@@ -81,9 +83,17 @@ def program_of(args: argparse.Namespace) -> Program:
 
 
 def values_of(program: Program, args: argparse.Namespace) -> dict[str, Any]:
-    """The values of those parameters that the command line sets, by name."""
-    given = ((param, getattr(args, _PREFIX + param.name)) for param in program.declarations.params)
-    return {param.name: param.parse(text) for param, text in given if text is not None}
+    """The values of those parameters that the command line sets, by name. Raises UsageError."""
+    values = {}
+    for param in program.declarations.params:
+        texts = {option: getattr(args, _PREFIX + option.name) for option in param.options}
+        given = [option for option, text in texts.items() if text is not None]
+        if len(given) > 1:
+            names = " and ".join(option.name for option in given)
+            raise UsageError(f"{names} say the same: give one of them")
+        for option in given:
+            values[param.name] = option.parse(texts[option])
+    return values
 
 
 def passes() -> frozenset[str]:

@@ -6,13 +6,22 @@ For a portable target a parameter is a variable in `.rodata`, which can be set w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from pybpf.dsl.types import boolean
 from pybpf.errors import UsageError, near
-from pybpf.spec import CString, Function, Int, Layout, functions
+from pybpf.spec import CString, Int, Layout
 
-__all__ = ["Choice", "Flag", "Param", "Sampling", "Selected", "table"]
+__all__ = ["Choice", "Flag", "Option", "Param", "Sampling", "Selected", "table"]
+
+
+class Option(NamedTuple):
+    """How a person sets a parameter: `parse` makes its value of the text after `name`."""
+
+    name: str
+    metavar: str
+    help: str
+    parse: Callable[[str], Any]
 
 
 class Param:
@@ -28,6 +37,15 @@ class Param:
         self.default = default
         self.help = help
         self.metavar = metavar or name.upper()
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """The options that set it, of which a person gives one."""
+        return (Option(self.option, self.metavar, self.help, self.parse),)
+
+    def resolve(self, value: Any) -> Any:
+        """The value to lower for, on this host, where a program gives `value`. Raises UsageError."""
+        return value
 
     def parse(self, text: str) -> Any:
         """The value that a person wrote. Raises UsageError."""
@@ -90,7 +108,7 @@ def _cell(text: str) -> Any:
 
 
 class Selected(NamedTuple):
-    """What a Choice gives for `column`, once it is known which row was chosen."""
+    """What a Choice gives for `column`, once it is known which rows were chosen."""
 
     choice: Choice
     column: str
@@ -100,9 +118,19 @@ class Selected(NamedTuple):
         """The parameters that it depends on."""
         return (self.choice,)
 
+    def value(self, values: Mapping[str, Any]) -> Any:
+        """What it is in a probe: a cell, or where a choice is of several the cells that aren't empty."""
+        cells = self._cells(values)
+        return cells if self.choice.several else cells[0] if cells else None
+
     def text(self, values: Mapping[str, Any]) -> str:
         """What a probe is attached to when parameters have these values; empty for nothing."""
-        return self.choice.rows[values[self.choice.name]].get(self.column) or ""
+        return ",".join(self._cells(values))
+
+    def _cells(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        rows = (self.choice.rows[name] for name in values[self.choice.name].split(","))
+        cells = (row.get(self.column) for row in rows)
+        return tuple(dict.fromkeys(cell for cell in cells if cell is not None))
 
 
 class Sampling(NamedTuple):
@@ -126,13 +154,24 @@ class Sampling(NamedTuple):
 class Choice(Param):
     """An option that picks one of `rows`; `choice.column` stands for that column of the row picked.
 
-    A choice decides at build time, for a portable target too: it may change which functions a probe
-    attaches to.
+    With `several` it takes more than one, with commas between, and in a probe a column is the tuple of its
+    cells in these rows, but for empty ones. A choice decides at build time, for a portable target too: it
+    may change which functions a probe attaches to.
     """
 
-    def __init__(self, name: str, rows: Mapping[str, Mapping[str, Any]], default: str, help: str) -> None:
-        super().__init__(name, CString(64), default, help)
+    def __init__(
+        self,
+        name: str,
+        rows: Mapping[str, Mapping[str, Any]],
+        default: str,
+        help: str,
+        *,
+        several: bool = False,
+        metavar: str = "",
+    ) -> None:
+        super().__init__(name, CString(64), default, help, metavar=metavar)
         self.rows = rows
+        self.several = several
 
     def __getattr__(self, column: str) -> Selected:
         rows = self.__dict__.get("rows")
@@ -141,13 +180,14 @@ class Choice(Param):
         raise AttributeError(f"{type(self).__name__} has no column {column!r}")
 
     def parse(self, text: str) -> Any:
-        if text not in self.rows:
-            known = ", ".join(self.rows)
-            raise UsageError(
-                f"{self.option} {text!r} is not known{near(text, self.rows)}; it is one of {known}"
-            )
-        return text
+        names = dict.fromkeys(text.split(",") if self.several else [text])
+        for name in names:
+            if name not in self.rows:
+                known = ", ".join(self.rows)
+                raise UsageError(
+                    f"{self.option} {name!r} is not known{near(name, self.rows)}; it is one of {known}"
+                )
+        return ",".join(names)
 
-    def functions(self, column: str, value: str) -> tuple[Function, ...]:
-        """The functions to attach to that a column's text names."""
-        return functions(self.rows[value].get(column, ""))
+    def resolve(self, value: Any) -> Any:
+        return self.parse(value)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pybpf.gadget.devices import Device
+    from pybpf.gadget.file_systems import FileSystems
     from pybpf.gadget.filters import discard_current
     from pybpf.gadget.gadget import Gadget
     from pybpf.gadget.net import IpAddress
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Device",
+    "FileSystems",
     "Gadget",
     "IpAddress",
     "KernelStack",
@@ -31,6 +33,7 @@ __all__ = [
 
 _HOMES = {
     "Device": "devices",
+    "FileSystems": "file_systems",
     "Gadget": "gadget",
     "IpAddress": "net",
     "KernelStack": "stacks",

@@ -33,6 +33,8 @@ def host_spec(
     `passes` are those of the optimiser's that are optional.
     """
     target = features.host_target()
+    params = program.declarations.params
+    values = {each.name: each.resolve(values[each.name]) for each in params if each.name in values}
     return lower(program.declarations, values, target, buffer=buffer, options=Options(passes))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
+from collections.abc import Sequence
 from typing import Any
 
 from pybpf.codegen.ir import Block
@@ -94,12 +95,23 @@ class Conditions(Lowerer):
             self.cx.build.enter(after)
             left = right
 
+    def _branch_one_of(self, value: Value, known: Sequence[Any], inside: Block, outside: Block) -> None:
+        """Compare with each in turn."""
+        for each in known:
+            more = self.cx.build.new_block("in")
+            self._branch_pair(ast.Eq(), value, each, inside, more)
+            self.cx.build.enter(more)
+        self.cx.build.jump(outside)
+
     def _branch_pair(self, op: ast.cmpop, left: Any, right: Any, then: Block, otherwise: Block) -> None:
         if not isinstance(left, Value) and not isinstance(right, Value):
             return self.go(static_comparison(self.cx, op, left, right), then, otherwise)
-        if isinstance(op, (ast.In, ast.NotIn)) and isinstance(right, Value):
-            found = right.contains(self.cx, left)
-            return self.go(found, *((then, otherwise) if isinstance(op, ast.In) else (otherwise, then)))
+        if isinstance(op, (ast.In, ast.NotIn)):
+            inside, outside = (then, otherwise) if isinstance(op, ast.In) else (otherwise, then)
+            if isinstance(right, Value):
+                return self.go(right.contains(self.cx, left), inside, outside)
+            if isinstance(right, (tuple, list)):
+                return self._branch_one_of(left, right, inside, outside)
         maybe = left if right is None else right
         if isinstance(maybe, Maybe) and (left is None or right is None):
             there = isinstance(op, (ast.IsNot, ast.NotEq))

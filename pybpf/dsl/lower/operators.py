@@ -203,7 +203,7 @@ def comparison(cx: Context, op: ast.cmpop, a: Any, b: Any) -> Condition | bool:
     if isinstance(op, (ast.Is, ast.IsNot)):
         return _is_none(cx, a, b, isinstance(op, ast.IsNot))
     if name is None:
-        raise cx.error("`in` looks for a key in a map: compare one by one, as in n == 1 or n == 2")
+        raise cx.error("`in` looks for a key in a map, or in a tuple or list known at build time")
     if isinstance(a, KernelPointer) or isinstance(b, KernelPointer):
         return _pointers(cx, name, a, b)
     layout = _type(cx, a, b, order=True)

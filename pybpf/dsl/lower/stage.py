@@ -19,7 +19,7 @@ RODATA = ".rodata"
 def staged(cx: Context, value: Any) -> Any:
     """Parameters become what a probe can use; all else, maps too, is itself."""
     if isinstance(value, Selected):
-        return value.choice.rows[cx.params[value.choice.name]].get(value.column)
+        return value.value(cx.params)
     is_variable = isinstance(value, Param) and not isinstance(value, Choice)
     return _parameter(cx, value) if is_variable else value
 

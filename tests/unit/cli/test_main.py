@@ -56,6 +56,9 @@ WRONG = {
     "run trace_fsslower --filesytem x": (f"no option '--filesytem' (did you mean --filesystem?) {RUN_HELP}"),
     "run trace_fsslower --timout=3": f"no option '--timout' (did you mean --timeout?) {RUN_HELP}",
     "run trace_fsslower -x": f"no option '-x' {RUN_HELP}",
+    "run trace_fsslower --filesystem ext4 --path /": (
+        "--filesystem and --path say the same: give one of them"
+    ),
     "run trace_fsslower --filesystem ext5": (
         "--filesystem 'ext5' is not known (did you mean 'ext4'?);"
         " it is one of btrfs, ext4, fuse, nfs, ntfs3, xfs"
@@ -136,7 +139,11 @@ def test_help_teaches_the_options_of_a_program(capsys: pytest.CaptureFixture[str
     assert words.startswith(
         "usage: pybpf run trace_fsslower [options] Trace open, read, write, fsync and statfs operations"
     )
-    assert "the file system to trace: btrfs, ext4, fuse, nfs, ntfs3, xfs (default: ext4)" in words
+    assert (
+        "--filesystem NAME,... the file systems to trace, with commas between; auto for those that are"
+        " mounted: btrfs, ext4, fuse, nfs, ntfs3, xfs (default: ext4)"
+        " --path PATH trace the file system of this path"
+    ) in words
     assert "--min MICROSECONDS only operations that took longer than this (default: 10000)" in words
     for option in ("--pid", "--tid", "--uid", "--gid", "--comm", "--mntns"):
         assert f"\n  {option} " in out

@@ -293,14 +293,27 @@ def test_a_ring_that_is_full(make: Make, buffer: str) -> None:
     assert (len(events), lost(machine)) == (1, before)
 
 
-def test_ntfs3_tells_its_files_by_the_magic_number_of_their_file_system(make: Make) -> None:
-    machine = make(filesystem="ntfs3")
-    new = machine.kernel.new
-    for magic, count in ((0xEF53, 0), (0x7366_746E, 1)):
+EXT4, NTFS3, XFS = 0xEF53, 0x7366_746E, 0x5846_5342
+
+
+@pytest.mark.parametrize(
+    ("filesystem", "magics"),
+    [
+        ("ntfs3", [NTFS3]),
+        ("xfs,ntfs3", [NTFS3, XFS]),
+        ("ntfs3,xfs", [NTFS3, XFS]),
+        ("xfs", [EXT4, NTFS3, XFS]),
+    ],
+)
+def test_whose_file_it_is_where_a_function_is_shared(make: Make, filesystem: str, magics: list[int]) -> None:
+    """The function that ntfs3 may share is told by magic numbers; where there is none, they aren't read."""
+    for magic in (EXT4, NTFS3, XFS):
+        machine = make(filesystem=filesystem)
+        new = machine.kernel.new
         inode = new("struct inode", i_sb=new("struct super_block", s_magic=magic))
         file = new("struct file", f_path={"dentry": dentry_of(machine)}, f_inode=inode)
         machine.call("ig_fssl_sync_e", file, 0, LLONG_MAX, 0)
-        assert len(machine.maps["starts"]) == count
+        assert len(machine.maps["starts"]) == (magic in magics)
 
 
 @pytest.mark.parametrize("buffer", ["ringbuf", "perf"])
