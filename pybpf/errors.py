@@ -188,12 +188,16 @@ class UnsupportedFeature(BpfError, NotImplementedError):
 
 
 class SyscallError(BpfError, OSError):
-    """A system call failed: `.call` (such as `bpf(BPF_MAP_CREATE)`), `.errno`, and `.why`, the cure."""
+    """A system call failed: `.call` (such as `bpf(BPF_MAP_CREATE)`), `.errno`, and `.why`, the cure.
 
-    def __init__(self, call: str, errno: int, why: str = "") -> None:
+    `.lacking` are the capabilities for want of which it was denied, where that is the reason.
+    """
+
+    def __init__(self, call: str, errno: int, why: str = "", lacking: Iterable[str] = ()) -> None:
         super().__init__(errno, os.strerror(errno))
         self.call = call
         self.why = why
+        self.lacking = tuple(lacking)
 
     def __str__(self) -> str:
         number = self.errno or 0

@@ -63,7 +63,7 @@ def _refused(what: str, symbol: str, error: SyscallError, why: Why) -> Exception
     if error.errno in (errno.EPERM, errno.EACCES):
         denied = explain.denied(("CAP_PERFMON",), privilege(), "kprobes")
         return SyscallError(error.call, error.errno, f"{what}: {denied}")
-    return SyscallError(error.call, error.errno or 0, what)
+    return SyscallError(error.call, error.errno or 0, f"{what}: {error.why}".rstrip(": "))
 
 
 def _connect(program: int, event: Fd, cookie: int) -> Fd | None:

@@ -33,6 +33,5 @@ def attach(program: int, symbol: str) -> Link:
             packets.bind((symbol, _ETH_P_ALL))
             return Link("socket_filter", symbol, [], [Fd(packets.detach(), what)])
     except OSError as error:
-        code = error.errno or 0
-        why = explain.errno(code, ("CAP_NET_RAW",))
-        raise SyscallError(call, code, f"{what}: {why}".rstrip(": ")) from None
+        found = explain.error(call, error.errno or 0, ("CAP_NET_RAW",))
+        raise SyscallError(call, found.errno or 0, f"{what}: {found.why}".rstrip(": ")) from None

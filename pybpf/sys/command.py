@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from pybpf.errors import SyscallError
 from pybpf.sys import explain, syscall
+from pybpf.sys.needs import also
 from pybpf.uapi import bpf
 
 __all__ = ["command", "object_ids", "object_info", "object_name", "query"]
@@ -31,7 +32,7 @@ _COMMANDS = {
     bpf.BPF_MAP_FREEZE: _Command("BPF_MAP_FREEZE", "bpf_map_elem"),
     bpf.BPF_OBJ_PIN: _Command("BPF_OBJ_PIN", "bpf_obj_get"),
     bpf.BPF_OBJ_GET: _Command("BPF_OBJ_GET", "bpf_obj_get"),
-    bpf.BPF_PROG_LOAD: _Command("BPF_PROG_LOAD", "bpf_prog_load", _TRACING),
+    bpf.BPF_PROG_LOAD: _Command("BPF_PROG_LOAD", "bpf_prog_load"),
     bpf.BPF_PROG_TEST_RUN: _Command("BPF_PROG_TEST_RUN", "bpf_test_run"),
     bpf.BPF_BTF_LOAD: _Command("BPF_BTF_LOAD", "bpf_btf_load"),
     bpf.BPF_OBJ_GET_INFO_BY_FD: _Command("BPF_OBJ_GET_INFO_BY_FD", "bpf_object_info"),
@@ -53,7 +54,7 @@ def query(number: int, outputs: tuple[str, ...], **fields: Any) -> tuple[int, ..
     """Make a bpf(2) call; `(result, *values of the fields that the kernel fills in)`.
 
     A field that is a pointer takes a buffer (bytes, bytearray, …), which the kernel reads or writes.
-    Raises SyscallError, with `.why` for EPERM and for a kernel without bpf(2).
+    Raises SyscallError, with `.why`.
     """
     name, struct, needs = _COMMANDS[number]
     ffi = syscall.ffi()
@@ -68,8 +69,7 @@ def query(number: int, outputs: tuple[str, ...], **fields: Any) -> tuple[int, ..
     try:
         result = syscall.bpf(number, attr, ffi.sizeof(attr[0]))
     except SyscallError as error:
-        code = error.errno or 0
-        raise SyscallError(f"bpf({name})", code, explain.errno(code, needs)) from None
+        raise explain.error(f"bpf({name})", error.errno or 0, (*needs, *also(fields))) from None
     return (result, *(int(getattr(attr, field)) for field in outputs))
 
 

@@ -7,10 +7,22 @@ import resource
 from typing import Callable, TypeVar
 
 from pybpf.errors import SyscallError
+from pybpf.sys import kallsyms
 
-__all__ = ["with_memlock"]
+__all__ = ["charged", "limit", "with_memlock"]
 
 _T = TypeVar("_T")
+
+
+def limit() -> int | None:
+    """The bytes of memory that this process may lock; None when there is no limit."""
+    soft = resource.getrlimit(resource.RLIMIT_MEMLOCK)[0]
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def charged() -> bool:
+    """Does this kernel count maps and programs against the limit? By the function that does, 5.3 to 5.10."""
+    return bool(kallsyms.find(["bpf_map_charge_init", "bpf_map_precharge_memlock"]))
 
 
 def _lift() -> bool:

@@ -7,7 +7,6 @@ import select
 import threading
 from collections.abc import Iterable
 
-from pybpf.errors import SyscallError
 from pybpf.sys import explain
 from pybpf.sys.memlock import with_memlock
 
@@ -44,9 +43,8 @@ class Pages:
             try:
                 return mmap.mmap(fd, size, mmap.MAP_SHARED, protection, offset=offset)
             except OSError as error:
-                code = error.errno or 0
-                why = explain.errno(code, ("CAP_IPC_LOCK",))
-                raise SyscallError(f"mmap({size} bytes)", code, why) from None
+                call = f"mmap({size} bytes)"
+                raise explain.error(call, error.errno or 0, ("CAP_IPC_LOCK",)) from None
 
         self._map = with_memlock(attempt)
         self._bytes = memoryview(self._map)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import re
 from typing import Any
@@ -45,10 +44,7 @@ def open_event(what: str, cpu: int, *, pid: int = -1, **fields: Any) -> Fd:
     try:
         return Fd(syscall.perf_event_open(attr, pid, cpu, -1, perf_event.PERF_FLAG_FD_CLOEXEC), what)
     except SyscallError as error:
-        # perf says EACCES where bpf(2) says EPERM.
-        code = error.errno or 0
-        lack = errno.EPERM if code == errno.EACCES else code
-        raise SyscallError("perf_event_open", code, explain.errno(lack, ("CAP_PERFMON",))) from None
+        raise explain.error("perf_event_open", error.errno or 0, ("CAP_PERFMON",)) from None
 
 
 def ioctl(event: Fd, request: str, argument: int = 0) -> None:
@@ -56,6 +52,5 @@ def ioctl(event: Fd, request: str, argument: int = 0) -> None:
     try:
         fcntl.ioctl(event.fileno(), getattr(perf_event, f"PERF_EVENT_IOC_{request}"), argument)
     except OSError as error:
-        code = error.errno or 0
-        why = explain.errno(code, ("CAP_PERFMON",))
-        raise SyscallError(f"ioctl(PERF_EVENT_IOC_{request})", code, why) from None
+        call = f"ioctl(PERF_EVENT_IOC_{request})"
+        raise explain.error(call, error.errno or 0, ("CAP_PERFMON",)) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from pybpf.sys import memlock
 from pybpf.sys.files import read_text
 from pybpf.uapi import capability
 
@@ -15,7 +16,8 @@ class Privilege(NamedTuple):
     """What decides whether a kernel lets a process use BPF.
 
     `capabilities` are the effective ones; `known` all that this kernel has; `lockdown` is the mode (`none`,
-    `integrity`, `confidentiality`) or empty when it can't be read; a sysctl that isn't there is None.
+    `integrity`, `confidentiality`) or empty when it can't be read; a sysctl that isn't there is None;
+    `memlock` is the limit of locked memory in bytes, None when there is none.
     """
 
     capabilities: frozenset[str]
@@ -27,6 +29,7 @@ class Privilege(NamedTuple):
     unprivileged_bpf_disabled: int | None = None
     perf_event_paranoid: int | None = None
     kptr_restrict: int | None = None
+    memlock: int | None = None
 
 
 def _number(path: str) -> int | None:
@@ -65,4 +68,5 @@ def privilege() -> Privilege:
         unprivileged_bpf_disabled=_number("/proc/sys/kernel/unprivileged_bpf_disabled"),
         perf_event_paranoid=_number("/proc/sys/kernel/perf_event_paranoid"),
         kptr_restrict=_number("/proc/sys/kernel/kptr_restrict"),
+        memlock=memlock.limit(),
     )

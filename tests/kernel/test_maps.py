@@ -42,7 +42,10 @@ def test_a_full_hash_says_so() -> None:
         made.update(b"aaaa", bytes(8))
         with pytest.raises(SyscallError) as caught:
             made.update(b"bbbb", bytes(8))
-        assert str(caught.value) == "bpf(BPF_MAP_UPDATE_ELEM): Argument list too long (E2BIG)"
+        assert str(caught.value) == (
+            "bpf(BPF_MAP_UPDATE_ELEM): Argument list too long (E2BIG): the map is full, or has no such index: "
+            "it needs more max_entries"
+        )
 
 
 def test_an_array_has_all_its_elements() -> None:

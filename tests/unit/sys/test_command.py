@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pybpf.errors import SyscallError
-from pybpf.sys import command, explain, object_name, query, syscall
+from pybpf.sys import command, explain, needs, object_name, query, syscall
 from pybpf.uapi import bpf
 
 Calls = list[tuple[int, bytes, int]]
@@ -62,7 +62,7 @@ def test_what_the_kernel_fills_in_comes_back(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("code", "text"),
     [
-        (errno.EINVAL, "bpf(BPF_PROG_LOAD): Invalid argument (EINVAL)"),
+        (errno.EACCES, "bpf(BPF_PROG_LOAD): Permission denied (EACCES)"),  # the verifier's
         (errno.EPERM, "bpf(BPF_PROG_LOAD): Operation not permitted (EPERM): CAP_BPF, CAP_PERFMON"),
         (
             errno.ENOSYS,
@@ -75,10 +75,28 @@ def test_a_failed_call_is_named(monkeypatch: pytest.MonkeyPatch, code: int, text
     monkeypatch.setattr(syscall, "bpf", failing(code))
     monkeypatch.setattr(explain, "privilege", lambda: None)
     monkeypatch.setattr(explain, "denied", lambda needs, having: ", ".join(needs))
+    monkeypatch.setattr(explain, "missing", lambda needs, having: list(needs))
     with pytest.raises(SyscallError) as caught:
         command(bpf.BPF_PROG_LOAD, prog_type=2)
     assert str(caught.value) == text
     assert (caught.value.call, caught.value.errno) == ("bpf(BPF_PROG_LOAD)", code)
+    assert caught.value.lacking == (("CAP_BPF", "CAP_PERFMON") if code == errno.EPERM else ())
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({"prog_type": bpf.BPF_PROG_TYPE_SOCKET_FILTER}, ()),
+        ({"prog_type": bpf.BPF_PROG_TYPE_KPROBE}, ("CAP_PERFMON",)),
+        ({"prog_type": bpf.BPF_PROG_TYPE_XDP}, ("CAP_NET_ADMIN",)),
+        ({"prog_type": bpf.BPF_PROG_TYPE_EXT}, ("CAP_PERFMON", "CAP_NET_ADMIN")),
+        ({"map_type": bpf.BPF_MAP_TYPE_HASH}, ()),
+        ({"map_type": bpf.BPF_MAP_TYPE_SOCKHASH}, ("CAP_NET_ADMIN",)),
+        ({"map_fd": 3}, ()),
+    ],
+)
+def test_what_a_type_asks_for_beside_cap_bpf(fields: dict[str, int], found: tuple[str, ...]) -> None:
+    assert needs.also(fields) == found
 
 
 @pytest.mark.parametrize(
