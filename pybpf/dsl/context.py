@@ -39,6 +39,8 @@ class Context:
         self.subprograms: dict[str, Subprogram] = {}
         # The kind of probe, as `pybpf.dsl.kinds` has it.
         self.kind = ""
+        # Whether it may call helpers that wait.
+        self.sleepable = False
         self.file = ""
         self.callers: list[Location] = []
         # Of each event being put together, the members that are set on every path to here.

@@ -10,18 +10,24 @@ from types import FunctionType
 from typing import Any, Callable, Union
 
 from pybpf.dsl.params import Param, Sampling, Selected
-from pybpf.errors import LoweringError, UsageError
+from pybpf.errors import LoweringError, UsageError, near
 from pybpf.source import Location
+from pybpf.spec.cgroup import HOOKS
 
 __all__ = [
     "Func",
     "Probe",
     "Source",
+    "cgroup",
     "fentry",
     "fexit",
+    "fmod_ret",
     "func",
+    "iterator",
     "kprobe",
     "kretprobe",
+    "lsm",
+    "netfilter",
     "perf_event",
     "raw_tracepoint",
     "socket_filter",
@@ -110,7 +116,8 @@ class Probe:
     """A function that becomes a BPF program; `kind` says how it is attached, `where` to what.
 
     `where` may name system calls, when `syscall`. `maxactive` is as `spec.Attach` has it; `cookie` is what
-    `get_attach_cookie()` gives: everywhere the same, or one number for each place.
+    `get_attach_cookie()` gives: everywhere the same, or one number for each place. A `sleepable` one may call
+    helpers that wait.
     """
 
     def __init__(
@@ -121,6 +128,7 @@ class Probe:
         cookie: Cookie = 0,
         syscall: bool = False,
         maxactive: int = 0,
+        sleepable: bool = False,
     ) -> None:
         self.source = Source(function)
         self.name = function.__name__
@@ -129,6 +137,7 @@ class Probe:
         self.cookie = cookie
         self.syscall = syscall
         self.maxactive = maxactive
+        self.sleepable = sleepable
 
     def __repr__(self) -> str:
         return f"the probe {self.name}"
@@ -181,21 +190,53 @@ def kretprobe(where: Where, *, syscall: bool = False, maxactive: int = 0, cookie
     return _decorator("kretprobe", where, _FUNCTION, "vfs_read", cookie, syscall=syscall, maxactive=maxactive)
 
 
-def fentry(where: Where, *, cookie: Cookie = 0) -> _Decorator:
+def fentry(where: Where, *, sleepable: bool = False, cookie: Cookie = 0) -> _Decorator:
     """Run at the entry of a kernel function that BTF describes (Linux 5.5; in a module 5.11).
 
     As a kprobe on one function, but cheaper: the kernel's own call to a trampoline; and what its pointers
-    lead to is read by plain loads.
+    lead to is read by plain loads. A `sleepable` one may call helpers that wait, such as copy_from_user,
+    where the kernel allows it (Linux 5.10); so may fexit and fmod_ret.
     """
-    return _decorator("fentry", where, _FUNCTION, "vfs_read", cookie)
+    return _decorator("fentry", where, _FUNCTION, "vfs_read", cookie, sleepable=sleepable)
 
 
-def fexit(where: Where, *, cookie: Cookie = 0) -> _Decorator:
+def fexit(where: Where, *, sleepable: bool = False, cookie: Cookie = 0) -> _Decorator:
     """Run when a kernel function returns (Linux 5.5; in a module 5.11).
 
     The parameters are all of the function's, as they were when it was called, and then what it returned.
     """
-    return _decorator("fexit", where, _FUNCTION, "vfs_read", cookie)
+    return _decorator("fexit", where, _FUNCTION, "vfs_read", cookie, sleepable=sleepable)
+
+
+def fmod_ret(where: Where, *, sleepable: bool = False, cookie: Cookie = 0) -> _Decorator:
+    """Run at the entry of a kernel function, and decide whether it is called at all (Linux 5.7).
+
+    The parameters are all of the function's, and then what it is to return so far: 0, if no other program
+    said otherwise. The result, where it isn't 0, is returned in the function's stead. The kernel allows it
+    in what may fail anyway: security hooks (`security_file_open`), and functions that are listed in
+    /sys/kernel/debug/error_injection/list, system calls (`__x64_sys_mkdirat`) among them.
+    """
+    return _decorator("fmod_ret", where, _FUNCTION, "security_file_open", cookie, sleepable=sleepable)
+
+
+def lsm(where: Where, *, sleepable: bool = False, cookie: Cookie = 0) -> _Decorator:
+    """Run at a security hook of the kernel, and decide whether something may be done (Linux 5.7).
+
+    `where` is the hook's name, `"file_open"`; the parameters are the hook's own, and after all of them what
+    programs before this one returned. The result is 0, or an error number below it: -1 is EPERM. A
+    `sleepable` one may call helpers that wait, where the hook allows it (Linux 5.11).
+    """
+    return _decorator("lsm", where, "the name of a security hook", "file_open", cookie, sleepable=sleepable)
+
+
+def iterator(where: Where, *, sleepable: bool = False) -> _Decorator:
+    """Run for each object of a kind, when it is read like a file (Linux 5.8).
+
+    `where` says of what: `"task"`, `"task_file"`, `"bpf_map"`, and what else the kernel has. The parameter is
+    `ctx: "struct bpf_iter__task *"`, after the last object with None in place of one. What is written by
+    `seq_write(ctx.meta.seq, record)` and `seq_printf(ctx.meta.seq, "%d\\n", values)` is the file.
+    """
+    return _decorator("iterator", where, "what the kernel has iterators of", "task", sleepable=sleepable)
 
 
 def tracepoint(where: Where, *, cookie: Cookie = 0) -> _Decorator:
@@ -274,6 +315,33 @@ def tc(where: Where) -> _Decorator:
     The parameter is `skb: "struct __sk_buff *"`; the result is a TC_ACT_* code: -1 goes on to the next.
     """
     return _decorator("tc", where, _INTERFACE, "lo")
+
+
+def netfilter(where: Where) -> _Decorator:
+    """Run for each packet at a hook of netfilter, among its rules (Linux 6.4).
+
+    `where` is family and hook, with a priority, of which the lowest runs first, where it isn't 0:
+    `"ipv4/local_in"`, `"ipv6/forward/-100"`. The parameter is `ctx: "struct bpf_nf_ctx *"`; the result is
+    1 (NF_ACCEPT) or 0 (NF_DROP).
+    """
+    return _decorator("netfilter", where, "a hook of netfilter", "ipv4/local_in")
+
+
+def cgroup(hook: str, where: Where) -> _Decorator:
+    """Run for what the processes of a control group do, and of the groups below it (Linux 5.7).
+
+    `hook` is what they do: `ingress` and `egress` (packets; the parameter is `skb: "struct __sk_buff *"`),
+    `sock_create`, `sock_release`, `post_bind4` (`struct bpf_sock *`), `bind4`, `connect4`, `sendmsg4`,
+    `recvmsg4`, `getpeername4`, `getsockname4` (`struct bpf_sock_addr *`), all of these with 6, too,
+    `sock_ops` (`struct bpf_sock_ops *`), `device` (`struct bpf_cgroup_dev_ctx *`), `sysctl` (`struct
+    bpf_sysctl *`), `getsockopt`, `setsockopt` (`struct bpf_sockopt *`). `where` is the group's path, or its
+    name below the root, as in `"/system.slice"`. The result is 1, or 0 to deny it.
+    """
+    if hook not in HOOKS:
+        raise LoweringError(f"control groups have no hook {hook!r}{near(hook, HOOKS)}")
+    if not isinstance(where, (str, Selected)):
+        raise LoweringError(f"@cgroup takes a control group's path: @cgroup({hook!r}, '/system.slice')")
+    return lambda function: Probe(function, f"cgroup/{hook}", where)
 
 
 # What decorators take, in errors.

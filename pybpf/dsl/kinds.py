@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pybpf.codegen.ir import Op
 from pybpf.dsl.kernel import DIRECT, USER, KernelPointer, pointer
-from pybpf.dsl.program_context import context_pointer
+from pybpf.dsl.program_context import context_pointer, iterated_pointer, packet_pointer
 from pybpf.dsl.prototype import check_prototype
 from pybpf.dsl.types import boolean, i32, layout_of, u32, u64
 from pybpf.dsl.values import Scalar, Value, convert
 from pybpf.errors import LoweringError, UsageError
 from pybpf.spec import Function, Int, Pointer, Struct, functions, targets
+from pybpf.spec.cgroup import HOOKS
 from pybpf.uapi import bpf
 
 if TYPE_CHECKING:
@@ -125,6 +126,16 @@ _samples = partial(
     what="an event with a rate: write it as perf does, such as cpu-clock/freq=99/",
 )
 _interfaces = partial(targets, name=re.compile(r"[^/\s]{1,15}"), what="the name of a network interface")
+_hooks = partial(targets, name=re.compile(r"\w+"), what="the name of a security hook, such as file_open")
+_objects = partial(targets, name=re.compile(r"\w+"), what="what the kernel has iterators of, such as task")
+_groups = partial(
+    targets, name=re.compile(r"/[^,|?\s]*"), what="a control group: write its path, such as /system.slice"
+)
+_rules = partial(
+    targets,
+    name=re.compile(r"\w+/\w+(/-?\d+)?"),
+    what="a hook of netfilter: write family/hook, such as ipv4/local_in, or ipv4/local_in/-100",
+)
 
 
 KINDS = {
@@ -147,10 +158,30 @@ KINDS = {
     "fexit": Kind(
         bpf.BPF_PROG_TYPE_TRACING, bpf.BPF_TRACE_FEXIT, _word, partial(_one, names=functions), _followed
     ),
+    "fmod_ret": Kind(
+        bpf.BPF_PROG_TYPE_TRACING,
+        bpf.BPF_MODIFY_RETURN,
+        _word,
+        partial(_one, names=functions),
+        _followed,
+        i32,
+    ),
+    "lsm": Kind(bpf.BPF_PROG_TYPE_LSM, bpf.BPF_LSM_MAC, _word, partial(_one, names=_hooks), _followed, i32),
+    "iterator": Kind(
+        bpf.BPF_PROG_TYPE_TRACING,
+        bpf.BPF_TRACE_ITER,
+        _context,
+        partial(_one, names=_objects),
+        iterated_pointer,
+    ),
     "perf_event": Kind(bpf.BPF_PROG_TYPE_PERF_EVENT, 0, _context, _samples, context_pointer),
     "socket_filter": Kind(bpf.BPF_PROG_TYPE_SOCKET_FILTER, 0, _context, _interfaces, context_pointer, u32),
     "xdp": Kind(bpf.BPF_PROG_TYPE_XDP, bpf.BPF_XDP, _context, _interfaces, context_pointer, u32),
     "tc": Kind(bpf.BPF_PROG_TYPE_SCHED_CLS, 0, _context, _interfaces, context_pointer, i32),
+    "netfilter": Kind(bpf.BPF_PROG_TYPE_NETFILTER, bpf.BPF_NETFILTER, _context, _rules, packet_pointer, u32),
+    **{
+        f"cgroup/{name}": Kind(*hook, _context, _groups, context_pointer, u32) for name, hook in HOOKS.items()
+    },
 }
 
 
@@ -160,7 +191,7 @@ def arguments(cx: Context, probe: Probe, names: tuple[str, ...], kind: Kind) -> 
     if any([*tree.kwonlyargs, *tree.defaults, tree.vararg, tree.kwarg]):
         raise cx.error(f"a {probe.kind} takes plain parameters only: no *, no defaults", probe.source.tree)
     layouts = {argument.arg: _layout(cx, probe, argument) for argument in tree.args}
-    if KINDS[probe.kind].type == bpf.BPF_PROG_TYPE_TRACING:
+    if KINDS[probe.kind].pointer is _followed:
         check_prototype(cx, probe.kind, names, tree, layouts)
     found: dict[str, Value] = {}
     for number, argument in enumerate(tree.args):

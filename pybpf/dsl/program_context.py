@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pybpf.codegen.ir import Op
-from pybpf.dsl.kernel import CONTEXT, KernelPointer, pointer
+from pybpf.dsl.kernel import CONTEXT, DIRECT, KernelPointer, pointer
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["ContextPointer", "context_pointer"]
+__all__ = ["ContextPointer", "context_pointer", "iterated_pointer", "packet_pointer"]
 
 
 class ContextPointer(KernelPointer):
@@ -49,3 +49,47 @@ def context_pointer(cx: Context, op: Op, declaration: str) -> KernelPointer:
     if found.target.resolve().kind not in ("struct", "union"):
         raise cx.error(f"the context is a struct, and {declaration!r} points to none")
     return ContextPointer(op, found.type, CONTEXT)
+
+
+class _Meta(KernelPointer):
+    """What an iterator is told beside its object: `seq` is the file that it writes to, as helpers take it."""
+
+    def rebuild(self, parts: Sequence[Op]) -> KernelPointer:
+        return _Meta(parts[0], self.type, DIRECT, trusted=True)
+
+    def attribute(self, cx: Context, name: str) -> Any:
+        found = super().attribute(cx, name)
+        return KernelPointer(found.op, found.type, DIRECT, trusted=True) if name == "seq" else found
+
+
+class _Objects(ContextPointer):
+    """A context of pointers to objects, which the verifier follows."""
+
+    def rebuild(self, parts: Sequence[Op]) -> KernelPointer:
+        return type(self)(parts[0], self.type, CONTEXT)
+
+    def attribute(self, cx: Context, name: str) -> Any:
+        found = super().attribute(cx, name)
+        return self._object(found, name) if isinstance(found, KernelPointer) else found
+
+    def _object(self, found: KernelPointer, name: str) -> KernelPointer:
+        return KernelPointer(found.op, found.type, DIRECT, trusted=True)
+
+
+class _Iterated(_Objects):
+    """That of an iterator: all but `meta` are None when there are no more objects."""
+
+    def _object(self, found: KernelPointer, name: str) -> KernelPointer:
+        if name == "meta":
+            return _Meta(found.op, found.type, DIRECT, trusted=True)
+        return KernelPointer(found.op, found.type, DIRECT, trusted=True, nullable=True)
+
+
+def iterated_pointer(cx: Context, op: Op, declaration: str) -> KernelPointer:
+    """The context of an iterator: `struct bpf_iter__task *`, or another."""
+    return _Iterated(op, context_pointer(cx, op, declaration).type, CONTEXT)
+
+
+def packet_pointer(cx: Context, op: Op, declaration: str) -> KernelPointer:
+    """The context of a netfilter program: `struct bpf_nf_ctx *`."""
+    return _Objects(op, context_pointer(cx, op, declaration).type, CONTEXT)

@@ -3,6 +3,7 @@
 Each function returns a `Feature`, which is true when the kernel has it and says why when not.
 """
 
+from pybpf.features.attachments import bpf_lsm, iterator, netfilter
 from pybpf.features.buffers import ringbuf
 from pybpf.features.feature import Feature, require
 from pybpf.features.helpers import ktime_get_boot_ns, probe_read_kernel, rdonly_cast
@@ -12,12 +13,15 @@ from pybpf.features.probes import fentry, kprobe, perf_link, uprobe
 
 __all__ = [
     "Feature",
+    "bpf_lsm",
     "fentry",
     "host_target",
     "isa_v4",
+    "iterator",
     "jmp32",
     "kprobe",
     "ktime_get_boot_ns",
+    "netfilter",
     "perf_link",
     "probe_read_kernel",
     "rdonly_cast",

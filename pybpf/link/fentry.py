@@ -1,4 +1,4 @@
-"""fentry and fexit: a program at a function's beginning or return, by the kernel's trampolines (5.5)."""
+"""fentry, fexit and fmod_ret: a program at a function's beginning or return, by trampolines (5.5; 5.7)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pybpf.link.raw_tracepoint import open_link
 from pybpf.sys import kallsyms
 from pybpf.uapi import bpf
 
-__all__ = ["attach", "attach_exit"]
+__all__ = ["attach", "attach_exit", "attach_modify"]
 
 # ENOTSUPP of include/linux/errno.h, which is no error number of user space, but gets there.
 _ENOTSUPP = 524
@@ -28,6 +28,11 @@ def attach(program: int, symbol: str, *, cookie: int = 0) -> Link:
 def attach_exit(program: int, symbol: str, *, cookie: int = 0) -> Link:
     """The same when that returns."""
     return _attach("fexit", bpf.BPF_TRACE_FEXIT, program, symbol, cookie)
+
+
+def attach_modify(program: int, symbol: str, *, cookie: int = 0) -> Link:
+    """The same when it begins, for a program whose result, if it isn't 0, is returned in its stead."""
+    return _attach("fmod_ret", bpf.BPF_MODIFY_RETURN, program, symbol, cookie)
 
 
 def _attach(kind: str, attach_type: int, program: int, symbol: str, cookie: int) -> Link:

@@ -8,10 +8,14 @@ from typing import NamedTuple
 
 from pybpf.errors import UsageError, near
 from pybpf.link import (
+    cgroup,
     fentry,
     functions,
     interfaces,
+    iterator,
     kprobe,
+    lsm,
+    netfilter,
     perf_event,
     raw_tracepoint,
     socket_filter,
@@ -22,6 +26,7 @@ from pybpf.link import (
 )
 from pybpf.link.link import Link
 from pybpf.spec import Function
+from pybpf.spec.cgroup import HOOKS
 
 __all__ = ["KINDS", "Kind", "Missing", "Resolved", "attach", "resolve"]
 
@@ -56,6 +61,7 @@ class Kind(NamedTuple):
 _FUNCTIONS = (functions.there, functions.absent, "functions")
 _SYMBOLS = (uprobe.there, uprobe.absent, "functions of files")
 _INTERFACES = (interfaces.there, interfaces.absent, "interfaces")
+_GROUPS = (cgroup.there, cgroup.absent, "control groups")
 _TRACEPOINTS = (raw_tracepoint.there, raw_tracepoint.absent, "raw tracepoints")
 
 KINDS = {
@@ -63,6 +69,9 @@ KINDS = {
     "kretprobe": Kind(partial(kprobe.attach, retprobe=True), *_FUNCTIONS),
     "fentry": Kind(fentry.attach, *_FUNCTIONS),
     "fexit": Kind(fentry.attach_exit, *_FUNCTIONS),
+    "fmod_ret": Kind(fentry.attach_modify, *_FUNCTIONS),
+    "lsm": Kind(lsm.attach, lsm.there, lsm.absent, "security hooks"),
+    "iterator": Kind(iterator.attach, iterator.there, iterator.absent, "iterators"),
     "uprobe": Kind(uprobe.attach, *_SYMBOLS),
     "uretprobe": Kind(partial(uprobe.attach, retprobe=True), *_SYMBOLS),
     "tracepoint": Kind(tracepoint.attach, tracepoint.there, tracepoint.absent, "tracepoints"),
@@ -72,6 +81,8 @@ KINDS = {
     "socket_filter": Kind(socket_filter.attach, *_INTERFACES),
     "xdp": Kind(xdp.attach, *_INTERFACES),
     "tc": Kind(tc.attach, *_INTERFACES),
+    "netfilter": Kind(netfilter.attach, netfilter.there, netfilter.absent, "netfilter hooks"),
+    **{f"cgroup/{hook}": Kind(partial(cgroup.attach, hook), *_GROUPS) for hook in HOOKS},
 }
 
 

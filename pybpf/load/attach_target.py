@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["attach_target"]
 
+# The function that stands for a place of another name.
+_SYMBOLS = {
+    bpf.BPF_TRACE_RAW_TP: "__traceiter_{}",
+    bpf.BPF_LSM_MAC: "bpf_lsm_{}",
+    bpf.BPF_TRACE_ITER: "bpf_iter_{}",
+}
+
 
 @contextlib.contextmanager
 def attach_target(spec: ProgramSpec) -> Iterator[dict[str, int]]:
@@ -25,7 +32,7 @@ def attach_target(spec: ProgramSpec) -> Iterator[dict[str, int]]:
 
     Raises LoadError when there is no such function or tracepoint, or no BTF of it. In a module: 5.11.
     """
-    if spec.type != bpf.BPF_PROG_TYPE_TRACING:
+    if spec.type not in (bpf.BPF_PROG_TYPE_TRACING, bpf.BPF_PROG_TYPE_LSM):
         yield {}
         return
     found, missing = link.resolve(spec.attach.functions, spec.attach.kind)
@@ -34,10 +41,11 @@ def attach_target(spec: ProgramSpec) -> Iterator[dict[str, int]]:
         raise LoadError(f"program {spec.name}: {why}", spec.name)
     (name, *_) = found
     tracepoint = spec.attach_type == bpf.BPF_TRACE_RAW_TP
-    symbol = f"__traceiter_{name}" if tracepoint else name
-    (module, *_) = kallsyms.find([symbol])[symbol]
+    symbol = _SYMBOLS.get(spec.attach_type, "{}").format(name)
+    # An iterator's function is in BTF only.
+    (module, *_) = kallsyms.find([symbol]).get(symbol, ("",))
     types = _types(spec, module)
-    keys = types.all(f"btf_trace_{name}") if tracepoint else types.functions(name)
+    keys = types.all(f"btf_trace_{name}") if tracepoint else types.functions(symbol)
     target = next(iter(keys), None)
     if target is None:
         raise LoadError(

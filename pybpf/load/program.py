@@ -136,6 +136,7 @@ def load_program(
             "license": spec.license.encode() + b"\0",
             "prog_name": object_name(spec.name),
             "expected_attach_type": spec.attach_type,
+            "prog_flags": bpf.BPF_F_SLEEPABLE * spec.sleepable,
             **target,
             **(debug or {}),
         }

@@ -88,7 +88,8 @@ class Attach(NamedTuple):
 class ProgramSpec(NamedTuple):
     """A program to be loaded. `type` is a `BPF_PROG_TYPE_*`; `code` has maps as symbols.
 
-    `attach_type` is the `BPF_*` attach type that some types of programs are loaded for, or 0.
+    `attach_type` is the `BPF_*` attach type that some types of programs are loaded for, or 0. One that is
+    `sleepable` may call helpers that wait.
     """
 
     name: str
@@ -97,6 +98,7 @@ class ProgramSpec(NamedTuple):
     attach: Attach
     license: str = LICENSE
     attach_type: int = 0
+    sleepable: bool = False
 
 
 class ObjectSpec(NamedTuple):

@@ -75,6 +75,8 @@ ABILITIES: dict[str, Callable[[], str]] = {
     "kernel_memory": _no_kernel_memory,
     "btf": _no_btf,
     "fentry": _no_fentry,
+    "iterators": lambda: features.iterator().why,
+    "bpf_lsm": lambda: features.bpf_lsm().why,
     "loop": lambda: "" if Path("/dev/loop-control").exists() else "this kernel has no loop devices",
     "tcx": _no_function("tcx_prog_attach", "tcx (6.6)"),
     "xdp_load_bytes": _no_function("bpf_xdp_load_bytes", "bpf_xdp_load_bytes (5.18)"),

@@ -27,9 +27,7 @@ def add(parser: Parser) -> None:
         metavar="NAME",
         help="only in containers whose name or id begins so: `pybpf containers` shows them",
     )
-    group.add_argument(
-        "--k8s-pod", action="append", metavar="NAME", help="only in pods whose name begins so"
-    )
+    group.add_argument("--k8s-pod", action="append", metavar="NAME", help="only in pods whose name begins so")
     group.add_argument(
         "--k8s-namespace", action="append", metavar="NAME", help="only in pods of this Kubernetes namespace"
     )

@@ -16,6 +16,9 @@ __all__ = ["callers", "check_caller", "check_lock", "since"]
 # They may use no map with a lock or a timer in it (is_tracing_prog_type, kernel/bpf/verifier.c).
 _INTERRUPTING = ("kprobe", "tracepoint", "perf_event", "raw_tracepoint", "raw_tracepoint_writable")
 
+# Kinds of probes that the table of helpers calls otherwise, or that are the same to it as another.
+_ALIASES = {"iterator": "iter", "fmod_ret": "fexit"}
+
 
 def since(number: int) -> str:
     """The first kernel that has the helper of that number."""
@@ -45,6 +48,7 @@ def _program(kind: str) -> str:
     from pybpf.dsl.kinds import KINDS
     from pybpf.uapi.helper_facts import PROGRAMS
 
+    kind = _ALIASES.get(kind, kind)
     if kind in PROGRAMS:
         return kind
     names = {
@@ -78,5 +82,5 @@ def check_caller(cx: Context, prototype: Prototype) -> None:
             else f"{', '.join(allowed[:5])} and {len(allowed) - 5} more"
         )
         raise cx.error(f"a {cx.kind} can't call {name}: only programs of type {shown} can")
-    if str(prototype.number) in SLEEPABLE.split():
+    if str(prototype.number) in SLEEPABLE.split() and not cx.sleepable:
         raise cx.error(f"a {cx.kind} can't call {name}: it may sleep, and only a program that may sleep can")

@@ -9,7 +9,9 @@ from pybpf.codegen.ir import Block
 from pybpf.dsl.context import Context
 from pybpf.dsl.decorators import Source
 from pybpf.dsl.lower.scope import Path, Scope
+from pybpf.dsl.values import Scalar
 from pybpf.source import Location
+from pybpf.spec import Int, Layout
 
 __all__ = ["Lowerer"]
 
@@ -18,8 +20,10 @@ class Lowerer:
     """Lowers the function of `source`. What it returns is collected in `returns`: path, value and place.
 
     When the function is called as a condition, `outcomes` are the blocks for true and false: a `return`
-    then goes straight to one of them.
+    then goes straight to one of them. `result` is what the function must return, where that is settled.
     """
+
+    result: Layout | None = None
 
     def __init__(self, cx: Context, source: Source, outcomes: tuple[Block, Block] | None = None) -> None:
         self.cx = cx
@@ -40,6 +44,13 @@ class Lowerer:
     def refine(self, node: ast.expr, outcome: bool) -> None:
         """Take note of what a condition tells of variables."""
         raise NotImplementedError
+
+    def typed(self, value: Any) -> Any:
+        """A number known at build time as what is to be returned, so that ways of returning can be joined."""
+        wanted = self.result
+        if isinstance(wanted, Int) and type(value) is int and wanted.minimum <= value <= wanted.maximum:
+            return Scalar(self.cx.build.const(value), wanted)
+        return value
 
     def statements(self, nodes: list[ast.stmt]) -> None:
         """Lower statements, up to the first that can't be reached."""

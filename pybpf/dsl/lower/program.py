@@ -101,6 +101,7 @@ class _Maker:
         # A back-end's kind is called as the probe's is, but for a trampoline's.
         cx.kind = planned.attach.partition(".")[0]
         cx.file = planned.halves[0].probe.source.file
+        cx.sleepable = planned.halves[0].probe.sleepable
         names = tuple(name for place in planned.places for name in place.names)
         for half, enter in zip(planned.halves, self._halves(cx, planned)):
             probe = half.probe
@@ -110,7 +111,14 @@ class _Maker:
         code = compile_function(cx.build.function, self.target, self.options)
         code += self._subprograms(cx)
         attach = Attach(planned.attach, planned.places, planned.cookies, planned.halves[-1].probe.maxactive)
-        return ProgramSpec(planned.name, kind.type, code, attach, attach_type=kind.attach_type)
+        return ProgramSpec(
+            planned.name,
+            kind.type,
+            code,
+            attach,
+            attach_type=kind.attach_type,
+            sleepable=cx.sleepable,
+        )
 
     def _halves(self, cx: Context, planned: Planned) -> list[Callable[[], None]]:
         """What to do before each of the bodies is written: of two, one is for entries and one for returns."""
@@ -129,7 +137,7 @@ class _Maker:
         while waiting := [each for name, each in cx.subprograms.items() if name not in done]:
             for each in waiting:
                 inner = Context(Builder(each.name, len(each.parameters)), *self.settings)
-                inner.subprograms, inner.kind = cx.subprograms, cx.kind
+                inner.subprograms, inner.kind, inner.sleepable = cx.subprograms, cx.kind, cx.sleepable
                 self._lower(inner, each.source, partial(each.arguments, inner), each.describe(), each.result)
                 done[each.name] = compile_function(inner.build.function, self.target, self.options)
                 code += done[each.name]
@@ -148,6 +156,7 @@ class _Maker:
         """The body of a function, up to its exit."""
         cx.file = source.file
         frame = _Frame(cx, source)
+        frame.result = returns
         cx.at(source.tree)
         for name, value in arguments().items():
             frame.scope.assign(name, value)

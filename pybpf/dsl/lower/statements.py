@@ -141,5 +141,5 @@ class Statements(Matches):
         value = self.value(node.value) if node.value is not None else None
         path = self.scope.path()
         if path is not None:
-            self.returns.append((path, value, self.cx.place(node)))
+            self.returns.append((path, self.typed(value), self.cx.place(node)))
         self.cx.build.block = None

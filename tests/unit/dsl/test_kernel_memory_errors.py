@@ -34,7 +34,8 @@ ERRORS = {
     ),
     'offset_of("struct file", "f_paht")': ("struct file has no field 'f_paht' (did you mean 'f_path'?)"),
     'enum_value("enum pid_type", "PIDTYPE_TGI")': (
-        "no type 'enum pid_type' in this BTF; the types are those of reference"
+        "no type 'enum pid_type' in this BTF (did you mean 'enum bpf_map_type'?); the types are those of"
+        " reference"
     ),
     'enum_value("struct file", "X")': "struct file is no enum",
     'cast(p, "struct file")': (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ from pybpf.dsl import lower
 from pybpf.dsl.kinds import KINDS
 from pybpf.errors import LoweringError
 from pybpf.spec import Attach, Function, ObjectSpec, Target
+from pybpf.spec.cgroup import HOOKS
 from pybpf.uapi import bpf
 from pybpf.vm import Machine
 
@@ -32,6 +34,11 @@ PROBES = {
     "socket_filter": ("lo", "skb: 'struct __sk_buff *'"),
     "xdp": ("lo", "ctx: 'struct xdp_md *'"),
     "tc": ("lo", "skb: 'struct __sk_buff *'"),
+    "fmod_ret": ("security_file_open", "file: 'struct file *', ret: i32"),
+    "lsm": ("file_open", "file: 'struct file *'"),
+    "iterator": ("task", "ctx: 'struct bpf_iter__task *'"),
+    "netfilter": ("ipv4/local_in", "ctx: 'struct bpf_nf_ctx *'"),
+    **{f"cgroup/{hook}": ("/x.slice", "") for hook in HOOKS},
 }
 TYPES = {
     "kprobe": (bpf.BPF_PROG_TYPE_KPROBE, 0),
@@ -47,6 +54,11 @@ TYPES = {
     "socket_filter": (bpf.BPF_PROG_TYPE_SOCKET_FILTER, 0),
     "xdp": (bpf.BPF_PROG_TYPE_XDP, bpf.BPF_XDP),
     "tc": (bpf.BPF_PROG_TYPE_SCHED_CLS, 0),
+    "fmod_ret": (bpf.BPF_PROG_TYPE_TRACING, bpf.BPF_MODIFY_RETURN),
+    "lsm": (bpf.BPF_PROG_TYPE_LSM, bpf.BPF_LSM_MAC),
+    "iterator": (bpf.BPF_PROG_TYPE_TRACING, bpf.BPF_TRACE_ITER),
+    "netfilter": (bpf.BPF_PROG_TYPE_NETFILTER, bpf.BPF_NETFILTER),
+    **{f"cgroup/{name}": tuple(hook) for name, hook in HOOKS.items()},
 }
 
 Lowered = Callable[..., ObjectSpec]
@@ -56,7 +68,9 @@ def written(kind: str, parameters: str, body: str, where: str = "") -> str:
     rate = ", freq=99" if kind == "perf_event" else ""
     name = where or PROBES[kind][0]
     lines = "".join(f"\n    {line}" for line in body.split("; "))
-    return f"@{kind}({name!r}{rate})\ndef probe({parameters}):{lines}\n"
+    group, _, hook = kind.rpartition("cgroup/")
+    start = f"cgroup({hook!r}, " if group != kind and kind.startswith("cgroup/") else f"{kind}("
+    return f"@{start}{name!r}{rate})\ndef probe({parameters}):{lines}\n"
 
 
 def test_every_kind_is_tested() -> None:
@@ -94,6 +108,14 @@ def test_what_it_becomes(lowered: Lowered, kind: str) -> None:
         ("socket_filter", "return skb.len", "*(u32 *)(r1 +0)"),
         ("xdp", "return u32(2 if ctx.ingress_ifindex else 1)", "*(u32 *)(r1 +12)"),
         ("tc", "return -1", "r0 = -1"),
+        ("fmod_ret", "return ret", "r0 = *(u64 *)(r1 +8)\nr0 <<= 32\nr0 s>>= 32\n"),
+        ("lsm", "if file.f_flags: return -1; return 0", "r0 = *(u64 *)(r1 +0)\nr0 = *(u32 *)(r0 +48)\n"),
+        (
+            "iterator",
+            "task = ctx.task; if not task: return; counts[0] = u64(task.pid)",
+            "r0 = *(u64 *)(r1 +8)\nif r0 == 0x0 goto",
+        ),
+        ("netfilter", "return u32(ctx.state.hook)", "r0 = *(u64 *)(r1 +0)\nr0 = *(u8 *)(r0 +0)\n"),
     ],
 )
 def test_how_parameters_are_read(listing: Callable[..., str], kind: str, body: str, code: str) -> None:
@@ -279,6 +301,11 @@ def test_parameters_are_those_of_the_kernel(
     [
         ("@kprobe(5)", "@kprobe takes the name of a kernel function: @kprobe('vfs_read')"),
         ("@uprobe(5)", "@uprobe takes a file and a function of it: @uprobe('libc.so.6:malloc')"),
+        ("@cgroup('ingres', '/')", "control groups have no hook 'ingres' (did you mean 'ingress'?)"),
+        (
+            "@cgroup('ingress', 5)",
+            "@cgroup takes a control group's path: @cgroup('ingress', '/system.slice')",
+        ),
         ("@xdp(None)", "@xdp takes the name of a network interface: @xdp('lo')"),
         (
             "@perf_event('cycles')",
@@ -308,14 +335,24 @@ def documented() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("decorator", "parameters"), documented())
 def test_what_the_reference_says(lowered: Lowered, decorator: str, parameters: str) -> None:
-    kind = decorator[1:].partition("(")[0]
+    kind = re.sub(r'^@(\w+)\((?:"(\w+)", )?.*', r"\1/\2", decorator).rstrip("/")
     result = "return 1" if KINDS[kind].returns else "return"
     (program,) = lowered(f"{decorator}\ndef probe({parameters}):\n    {result}\n").programs
     assert program.attach.kind == kind
 
 
 def test_the_reference_has_every_kind() -> None:
-    assert sorted(decorator[1:].partition("(")[0] for decorator, _ in documented()) == sorted(KINDS)
+    """Of the hooks of control groups, one of each type of program, which the others are beside."""
+    found = [re.split(r"\W", decorator[1:])[0] for decorator, _ in documented()]
+    alone = [kind for kind in KINDS if "/" not in kind]
+    types = {hook.type for hook in HOOKS.values()}
+    assert sorted(found) == sorted(alone + ["cgroup"] * len(types))
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_the_reference_names_every_hook_of_control_groups(hook: str) -> None:
+    names = re.findall(r"\w+", (Path(pybpf.dsl.__file__).parent / "README.md").read_text())
+    assert hook in names or hook.replace("6", "4") in names
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""Kinds of attachments that some kernels lack."""
+
+from __future__ import annotations
+
+import errno
+import functools
+
+from pybpf.asm import link, ops
+from pybpf.asm.ops import R0
+from pybpf.errors import BpfError, SyscallError
+from pybpf.features.feature import Feature, trial
+from pybpf.sys.files import read_text
+from pybpf.uapi import bpf
+
+__all__ = ["bpf_lsm", "iterator", "netfilter"]
+
+_EMPTY = link([ops.mov64(R0, 0), ops.exit_()])
+_LSM = "/sys/kernel/security/lsm"
+
+
+@functools.cache
+def bpf_lsm() -> Feature:
+    """Programs at security hooks: not only built in, but among the modules that the kernel asks."""
+    name, since = "active BPF LSM", "5.7"
+    active = read_text(_LSM)
+    if not active:
+        return Feature(name, since, "it can't be told: mount -t securityfs securityfs /sys/kernel/security")
+    if "bpf" in active.split(","):
+        return Feature(name, since)
+    return Feature(name, since, f"boot with lsm={active},bpf on the kernel's command line")
+
+
+@functools.cache
+def iterator() -> Feature:
+    """Programs that run for each object of a kind, tried on tasks."""
+    from pybpf import btf
+
+    name, since = "BPF iterators", "5.8"
+    try:
+        function = next(btf.kernel().functions("bpf_iter_task"), None)
+        if function is None:
+            return Feature(name, since, "walk what the kernel has from another kind of probe")
+        trial(
+            _EMPTY,
+            prog_type=bpf.BPF_PROG_TYPE_TRACING,
+            expected_attach_type=bpf.BPF_TRACE_ITER,
+            attach_btf_id=function.id,
+        ).close()
+    except BpfError as error:
+        return Feature(name, since, str(error))
+    return Feature(name, since)
+
+
+@functools.cache
+def netfilter() -> Feature:
+    """Programs among netfilter's rules. Raises SyscallError when this process may not load programs."""
+    name, since = "netfilter programs", "6.4"
+    fields = {"prog_type": bpf.BPF_PROG_TYPE_NETFILTER, "expected_attach_type": bpf.BPF_NETFILTER}
+    try:
+        trial(_EMPTY, **fields).close()
+    except SyscallError as error:
+        if error.errno == errno.EPERM:
+            raise
+        return Feature(name, since, "xdp, tc, or a socket_filter, sees packets too")
+    return Feature(name, since)

@@ -1,0 +1,366 @@
+"""Control groups, security hooks, iterators, netfilter, fmod_ret: programs whose effect is seen."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pybpf import features, link, load
+from pybpf.dsl import lower
+from pybpf.errors import LoadError, UnsupportedFeature
+from pybpf.link.iterator import Iterator as IteratorLink
+from pybpf.sys import cgroups
+
+HEAD = """
+from pybpf.dsl import *
+from pybpf.helpers import *
+
+counts = ArrayMap("counts", u64, 2)
+me = Param("me", u32, 0, "this process")
+"""
+Load = Callable[[str], load.Loaded]
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Iterator[Load]:
+    """Load the one probe of a text."""
+    with_them: list[load.Loaded] = []
+
+    def make(text: str) -> load.Loaded:
+        path = tmp_path / "probe.py"
+        path.write_text(HEAD + text)
+        spec = importlib.util.spec_from_file_location("probe", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        made = load.load(lower(module, {"me": os.getpid()}, features.host_target()))
+        with_them.append(made)
+        return made
+
+    yield make
+    for each in with_them:
+        each.close()
+
+
+def attach(loaded: load.Loaded) -> link.Link:
+    (program,) = loaded.programs.values()
+    how = program.spec.attach
+    (symbol,) = link.resolve(how.functions, how.kind).found
+    return link.attach(how.kind, program.fileno(), symbol)
+
+
+def counts(loaded: load.Loaded) -> tuple[int, int]:
+    return loaded.maps["counts"][0], loaded.maps["counts"][1]
+
+
+@pytest.fixture(scope="module")
+def group() -> Iterator[str]:
+    """The name of a control group."""
+    if not cgroups.root():
+        pytest.skip("no cgroup2 is mounted here")
+    folder = Path(cgroups.root()) / f"pybpf-test-{os.getpid()}"
+    folder.mkdir()
+    yield f"/{folder.name}"
+    folder.rmdir()
+
+
+def inside(group: str, code: str) -> str:
+    """What Python code prints in a process of the group."""
+    join = f"open({cgroups.find(group)!r} + '/cgroup.procs', 'w').write('0')"
+    whole = f"import os, socket\n{join}\n{code}"
+    return subprocess.check_output([sys.executable, "-c", whole], text=True, stderr=subprocess.STDOUT).strip()
+
+
+TRY = "\ntry:\n    {}\nexcept OSError as error:\n    print(type(error).__name__)\nelse:\n    print('done')"
+UDP = "socket.socket(socket.AF_INET, socket.SOCK_DGRAM)"
+# A program; what a process of the group does; what it says then, and without the program.
+GROUPS = {
+    "egress": (
+        """
+@cgroup("egress", "{}")
+def probe(skb: "struct __sk_buff *"):
+    counts.add(0)
+    counts[1] = u64(skb.len)
+    return 1
+""",
+        f"{UDP}.sendto(bytes(100), ('127.0.0.1', 9))",
+        (1, 128),
+        "done",
+    ),
+    "ingress": (
+        """
+@cgroup("ingress", "{}")
+def probe(skb: "struct __sk_buff *"):
+    counts.add(0)
+    counts[1] = u64(skb.len)
+    return 0
+""",
+        f"""a = {UDP}
+    a.bind(('127.0.0.1', 0))
+    a.settimeout(0.2)
+    a.sendto(bytes(50), a.getsockname())
+    a.recv(100)""",
+        (1, 78),
+        "TimeoutError",
+    ),
+    "sock_create": (
+        """
+@cgroup("sock_create", "{}")
+def probe(sk: "struct bpf_sock *"):
+    counts.add(0)
+    counts[1] = u64(sk.protocol)
+    return 0
+""",
+        "socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)",
+        (1, 6),
+        "PermissionError",
+    ),
+    "post_bind4": (
+        """
+@cgroup("post_bind4", "{}")
+def probe(sk: "struct bpf_sock *"):
+    counts.add(0)
+    counts[1] = u64(sk.src_port)
+    return 0
+""",
+        f"{UDP}.bind(('127.0.0.1', 45678))",
+        (1, 45678),
+        "PermissionError",
+    ),
+    "connect4": (
+        """
+@cgroup("connect4", "{}")
+def probe(address: "struct bpf_sock_addr *"):
+    counts.add(0)
+    counts[1] = u64(address.user_port)
+    return 0
+""",
+        f"{UDP}.connect(('127.0.0.1', 0x1234))",
+        (1, 0x3412),
+        "PermissionError",
+    ),
+    "setsockopt": (
+        """
+@cgroup("setsockopt", "{}")
+def probe(option: "struct bpf_sockopt *"):
+    counts.add(0)
+    counts[1] = u64(u32(option.optname))
+    return 0
+""",
+        f"{UDP}.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, 3)",
+        (1, socket.SO_PRIORITY),
+        "PermissionError",
+    ),
+    "device": (
+        """
+@cgroup("device", "{}")
+def probe(device: "struct bpf_cgroup_dev_ctx *"):
+    counts.add(0)
+    counts[1] = u64(device.minor)
+    return u32(device.minor != 5)  # /dev/zero
+""",
+        "open('/dev/zero', 'rb')",
+        (1, 5),
+        "PermissionError",
+    ),
+    "sysctl": (
+        """
+@cgroup("sysctl", "{}")
+def probe(sysctl: "struct bpf_sysctl *"):
+    counts.add(0)
+    counts[1] = u64(sysctl.write)
+    return 0
+""",
+        "open('/proc/sys/kernel/ostype').read()",
+        (1, 0),
+        "PermissionError",
+    ),
+    "sock_ops": (
+        """
+@cgroup("sock_ops", "{}")
+def probe(ops: "struct bpf_sock_ops *"):
+    if ops.op == 3:  # BPF_SOCK_OPS_TCP_CONNECT_CB
+        counts.add(0)
+        counts[1] = u64(ops.family)
+    return 1
+""",
+        "socket.create_connection(('127.0.0.1', 1))",
+        (1, socket.AF_INET),
+        "ConnectionRefusedError",
+    ),
+}
+
+
+@pytest.mark.parametrize("hook", GROUPS)
+def test_control_groups(loaded: Load, group: str, hook: str) -> None:
+    text, work, seen, says = GROUPS[hook]
+    made = loaded(text.format(group))
+    with attach(made) as attached:
+        outside = subprocess.check_output(
+            [sys.executable, "-c", "print(open('/proc/sys/kernel/ostype').read())"]
+        )
+        assert outside == b"Linux\n\n"
+        assert inside(group, TRY.format(work)) == says
+        assert counts(made) == seen
+        assert (attached.info().kind, attached.info().symbol) == (f"cgroup/{hook}", group)
+        assert attached.info().id > 0
+    again = inside(group, TRY.format(work))
+    assert again == ("done" if says in ("PermissionError", "TimeoutError", "done") else says)
+    assert counts(made) == seen
+
+
+def test_every_hook_of_a_control_group_is_taken(loaded: Load, group: str) -> None:
+    """Programs that do nothing, of those that are not seen at work above."""
+    for hook, kinds in (
+        ("bind4 bind6 connect6 sendmsg4 sendmsg6 recvmsg4 recvmsg6", "struct bpf_sock_addr *"),
+        ("getpeername4 getpeername6 getsockname4 getsockname6", "struct bpf_sock_addr *"),
+        ("post_bind6 sock_release", "struct bpf_sock *"),
+        ("getsockopt", "struct bpf_sockopt *"),
+    ):
+        for name in hook.split():
+            made = loaded(f'@cgroup("{name}", "{group}")\ndef probe(ctx: "{kinds}"):\n    return 1\n')
+            with attach(made) as attached:
+                assert attached.info().id > 0
+
+
+@pytest.mark.needs("btf", "iterators")
+def test_an_iterator_of_tasks(loaded: Load) -> None:
+    made = loaded("""
+@iterator("task")
+def probe(ctx: "struct bpf_iter__task *"):
+    task = ctx.task
+    if not task:
+        seq_printf(ctx.meta.seq, "end\\n", Array[u64, 1]())
+        return
+    if u32(task.tgid) == me:
+        values = Array[u64, 1]()
+        values[0] = u64(task.tgid)
+        seq_printf(ctx.meta.seq, "%d\\n", values)
+""")
+    with attach(made) as attached:
+        assert isinstance(attached, IteratorLink)
+        threads = len(os.listdir("/proc/self/task"))
+        for _ in range(2):
+            assert attached.read() == f"{os.getpid()}\n".encode() * threads + b"end\n"
+        assert attached.info().id > 0
+
+
+@pytest.mark.needs("btf", "iterators")
+def test_an_iterator_of_maps_writes_records(loaded: Load) -> None:
+    made = loaded("""
+class One(Record):
+    id: u32
+    entries: u32
+
+@iterator("bpf_map")
+def probe(ctx: "struct bpf_iter__bpf_map *"):
+    map = ctx.map
+    if map:
+        seq_write(ctx.meta.seq, One(id=map.id, entries=map.max_entries))
+        counts.add(0)
+""")
+    with attach(made) as attached:
+        assert isinstance(attached, IteratorLink)
+        data = attached.read()
+    records = {data[at : at + 4]: data[at + 4 : at + 8] for at in range(0, len(data), 8)}
+    mine = made.maps["counts"].info()
+    assert records[mine.id.to_bytes(4, "little")] == (2).to_bytes(4, "little")
+    assert counts(made)[0] == len(records)
+
+
+def test_netfilter(loaded: Load) -> None:
+    """A packet of a length of its own is dropped on its way in."""
+    text = """
+@netfilter("ipv4/local_in/-7")
+def probe(ctx: "struct bpf_nf_ctx *"):
+    if ctx.skb.len == 20 + 8 + 777:
+        counts.add(0)
+        counts[1] = u64(ctx.state.hook)
+        return 0
+    return 1
+"""
+    if not features.netfilter():
+        with pytest.raises(LoadError):
+            loaded(text)
+        return
+    made = loaded(text)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        with attach(made) as attached:
+            receiver.sendto(bytes(777), receiver.getsockname())
+            receiver.sendto(bytes(778), receiver.getsockname())
+            assert len(receiver.recv(1000)) == 778
+            assert counts(made) == (1, 1)
+            with pytest.raises(LoadError, match="another program is there with priority -7"):
+                attach(made)
+            assert attached.info().id > 0
+        receiver.sendto(bytes(777), receiver.getsockname())
+        assert len(receiver.recv(1000)) == 777
+
+
+@pytest.mark.needs("fentry", "bpf_lsm")
+@pytest.mark.parametrize("sleepable", [False, True])
+def test_a_security_hook_decides(loaded: Load, tmp_path: Path, sleepable: bool) -> None:
+    text = f"""
+@lsm("path_mkdir", sleepable={sleepable})
+def probe(dir: "struct path *", dentry: "struct dentry *", mode: u16):
+    if current.pid == me and dentry.d_name.len == 13:
+        counts.add(0)
+        counts[1] = u64(mode & 0o777)
+        return -1
+    return 0
+"""
+    made = loaded(text)
+    with attach(made) as attached:
+        with pytest.raises(PermissionError):
+            (tmp_path / "thirteen-long").mkdir(0o750)
+        (tmp_path / "another").mkdir()
+        assert counts(made) == (1, 0o750)
+        assert attached.info().id > 0
+    (tmp_path / "thirteen-long").mkdir()
+
+
+@pytest.mark.needs("fentry")
+def test_a_result_is_changed(loaded: Load, tmp_path: Path) -> None:
+    """A security hook's, which the kernel allows wherever it has trampolines."""
+    made = loaded("""
+@fmod_ret("security_path_mkdir")
+def probe(dir: "struct path *", dentry: "struct dentry *", mode: u16, ret: i32):
+    if current.pid == me and dentry.d_name.len == 13:
+        counts.add(0)
+        return -28  # ENOSPC
+    return ret
+""")
+    with attach(made):
+        with pytest.raises(OSError, match="No space left"):
+            (tmp_path / "thirteen-long").mkdir()
+        (tmp_path / "another").mkdir()
+        assert counts(made)[0] == 1
+    (tmp_path / "thirteen-long").mkdir()
+
+
+@pytest.mark.needs("fentry")
+def test_a_result_that_may_not_be_changed(loaded: Load) -> None:
+    with pytest.raises(LoadError, match=r"vfs_read\(\) is not modifiable"):
+        loaded("""
+@fmod_ret("vfs_read")
+def probe(file: "struct file *", buf: "char *", count: u64, pos: "s64 *", ret: i64):
+    return 0
+""")
+
+
+@pytest.mark.needs("fentry")
+def test_without_bpf_among_the_security_modules(loaded: Load) -> None:
+    if features.bpf_lsm():
+        return
+    made = loaded('@lsm("file_open")\ndef probe(file: "struct file *"):\n    return 0\n')
+    with pytest.raises(UnsupportedFeature, match="this kernel has no active BPF LSM"):
+        attach(made)
