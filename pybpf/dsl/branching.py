@@ -51,5 +51,7 @@ def surely(cx: Context, test: Condition) -> None:
     cx.build.branch(test.condition, test.a, test.b, holds, never, test.size)
     if never.preds:
         cx.build.enter(never)
+        for state in cx.assigned:
+            state.abandon(cx)
         cx.build.exit(cx.build.const(0))
     cx.build.enter(holds)

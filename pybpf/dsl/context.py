@@ -13,7 +13,8 @@ from pybpf.source import Location
 from pybpf.spec import Target
 
 if TYPE_CHECKING:
-    from pybpf.dsl.records import EventState
+    from pybpf.dsl.memory import PathState
+    from pybpf.dsl.rodata import Rodata
     from pybpf.dsl.subprograms import Subprogram
 
 __all__ = ["Context"]
@@ -28,7 +29,7 @@ class Context:
         target: Target,
         params: Mapping[str, Any],
         buffer: str,
-        rodata: Mapping[str, int],
+        rodata: Rodata,
     ) -> None:
         self.build = build
         self.target = target
@@ -43,8 +44,8 @@ class Context:
         self.sleepable = False
         self.file = ""
         self.callers: list[Location] = []
-        # Of each event being put together, the members that are set on every path to here.
-        self.assigned: dict[EventState, frozenset[str]] = {}
+        # What is so on every path to here: of each event being put together, the members that are set.
+        self.assigned: dict[PathState, frozenset[str]] = {}
 
     @property
     def context(self) -> Op:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EventState",
     "Memory",
+    "PathState",
     "chunks",
     "copy",
     "load_int",
@@ -29,7 +30,22 @@ __all__ = [
 ]
 
 
-class EventState:
+class PathState:
+    """Something of which each path knows what was done to it (`cx.assigned`).
+
+    `absent` is what holds on a path where it isn't there.
+    """
+
+    absent: frozenset[str] = frozenset()
+
+    def check_end(self, cx: Context, known: frozenset[str]) -> None:
+        """Raise LoweringError when the program can't end with what is `known`."""
+
+    def abandon(self, cx: Context) -> None:
+        """Make the program end here all the same."""
+
+
+class EventState(PathState):
     """An event that is being put together: which members are set is known on each path (`cx.assigned`).
 
     When its last member is a text, `tail` is how many bytes of that are in use, so that no more are sent.

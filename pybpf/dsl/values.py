@@ -189,7 +189,7 @@ def integer(cx: Context, value: Any, layout: Int, what: str) -> Op:
         return cx.build.const(int(value))
     if isinstance(value, Scalar):
         have = value.layout
-        if layout.minimum <= have.minimum and have.maximum <= layout.maximum:
+        if layout.minimum <= value.least and value.most <= layout.maximum:
             return value.op
         raise cx.error(
             f"{what} is {named(layout)} and can't hold every {have.name}; write {layout.name}(...) to convert"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pybpf.asm import KernelFunctionRef, MapRef
 from pybpf.errors import UsageError, near
 from pybpf.vm import context
-from pybpf.vm.code import Symbol, from_bytes, from_statements
+from pybpf.vm.code import CODE, Symbol, from_bytes, from_statements
 from pybpf.vm.errors import Fault
 from pybpf.vm.flow import FRAME
 from pybpf.vm.helpers import Helpers
@@ -19,6 +20,7 @@ from pybpf.vm.maps import Map, RingBuffer, create
 from pybpf.vm.memory import Memory, Region
 from pybpf.vm.program import Program
 from pybpf.vm.task import Task
+from pybpf.vm.timers import Timers
 
 if TYPE_CHECKING:
     from pybpf.btf import Btf
@@ -39,7 +41,8 @@ class Machine:
     see, and a test may set at any time: `task`, `cpu`, `time_ns` (the monotonic clock), `suspended_ns` (how
     much the boot clock is ahead of it), `wall_ns`, `kernel_stack`, `user_stack`, `cookie`, `function_ip`,
     `random`.
-    `printed` collects what `bpf_trace_printk` says; `executed` counts the last run's instructions.
+    `printed` collects what `bpf_trace_printk` says; `executed` counts the last run's instructions. Timers
+    that programs start go off in `run_timers()`, once a test has moved `time_ns` on.
     """
 
     MAX_TAIL_CALLS = 33
@@ -72,6 +75,7 @@ class Machine:
         self.printed: list[str] = []
         self.packet: bytearray | None = None
         self.executed = 0
+        self.timers = Timers(self.memory)
         # For generated code and helpers: steps left, and tail calls made, in this run.
         self.left = 0
         self.tail_calls = 0
@@ -164,12 +168,25 @@ class Machine:
         finally:
             self.packet = None
 
-    def execute(self, program: Program, *arguments: int) -> int:
-        """Run a translated program with these in r1 and on."""
+    def run_timers(self) -> int:
+        """Call what programs have set for times up to `time_ns`, in their order; how many calls that made."""
+        count = 0
+        while timer := self.timers.next_due(self.time_ns):
+            data = timer.key()
+            assert data is not None
+            assert timer.callback is not None
+            key = self.memory.map(bytearray(data), f"a key of {timer.map.name}", writable=False)
+            timer.callback(timer.map.address, key.address, timer.value)
+            self.memory.unmap(key)
+            count += 1
+        return count
+
+    def execute(self, program: Program, *arguments: int, function: int = CODE) -> int:
+        """Run a translated program, or a function of it, with these in r1 and on."""
         self.left, self.tail_calls, self._depth = self.steps, 0, 0
         self._running.append(program)
         try:
-            result = program.run(*arguments)
+            result = program.run(*arguments, function=function)
             for ring in self.maps.values():
                 if isinstance(ring, RingBuffer) and ring.unfinished():
                     raise program.error(f"a record of {ring.name} was neither submitted nor discarded")
@@ -187,6 +204,10 @@ class Machine:
             self.out_of_steps()
         callback = self._running[-1].function(function)
         return callback(*arguments, *[None] * (5 - len(arguments)))
+
+    def callback(self, function: int) -> Callable[..., int]:
+        """For helpers: a function of the running program, to be called when no program runs."""
+        return partial(self.execute, self._running[-1], function=function)
 
     # For generated code.
 

@@ -72,10 +72,10 @@ class Program:
         """The translated program, to tail-call it."""
         return self.function(CODE)
 
-    def run(self, *arguments: int) -> int:
-        """Run it with r1 and on as given; r0 as an unsigned number. Raises `VmError`."""
+    def run(self, *arguments: int, function: int = CODE) -> int:
+        """Run it, or one of its functions, with r1 and on as given; r0, unsigned. Raises `VmError`."""
         try:
-            return self.main()(*arguments, *[None] * (5 - len(arguments)))
+            return self.function(function)(*arguments, *[None] * (5 - len(arguments)))
         except Fault as fault:
             raise _explain(fault) from None
 

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from pybpf.codegen.ir import Op
 from pybpf.dsl.intrinsics.context import context
+from pybpf.dsl.intrinsics.dynptr import Dynptr, handle
 from pybpf.dsl.intrinsics.facts import check_lock
 from pybpf.dsl.intrinsics.map_types import check_map
 from pybpf.dsl.intrinsics.memory import constant, memory
 from pybpf.dsl.intrinsics.prototype import Parameter, struct_of
 from pybpf.dsl.kernel import CONTEXT, DIRECT, KernelMemory, KernelPointer
 from pybpf.dsl.maps import Map
-from pybpf.dsl.places import RecordPlace, place_of
+from pybpf.dsl.places import ArrayPlace, RecordPlace, place_of
 from pybpf.dsl.records import RecordValue
+from pybpf.dsl.rodata import RODATA
 from pybpf.dsl.subprograms import Subprogram
+from pybpf.dsl.text import Bytes
 from pybpf.dsl.types import u64
 from pybpf.dsl.values import Scalar, describe, integer
 from pybpf.errors import LoweringError
@@ -28,10 +31,12 @@ __all__ = ["Call", "check_supported"]
 
 # Memory that a helper only reads, though its prototype doesn't say const.
 _READ_ONLY = frozenset(
-    ["data", "tuple", "addr", "iph", "th", "from", "hdr", "param", "attr", "optval", "ptr"]
+    ["data", "tuple", "addr", "iph", "th", "from", "hdr", "param", "attr", "optval", "ptr", "src"]
 )
 
 
+# The texts that these take must lie where nobody can change them (ARG_PTR_TO_CONST_STR).
+_READ_ONLY_TEXT = frozenset(["strncmp"])
 # Of these the kernel takes a size of 0; of others the verifier wants to see that it's more.
 _SIZE_MAY_BE_0 = frozenset(
     [
@@ -57,20 +62,16 @@ _SIZE_MAY_BE_0 = frozenset(
 
 # What a probe has no values for yet, or has a better way to do.
 _UNSUPPORTED = {
-    "dynptr": "dynptrs are not supported: read and write records, and events of their true length",
     "kptr_xchg": "pointers to kernel objects can't be kept in maps: look them up again where they are needed",
     "per_cpu_ptr": 'the address of a per-CPU variable comes from per_cpu("name", cpu)',
-    "snprintf": "a probe has no read-only text for a format: send the values, and format them in user space",
-    "strncmp": "a probe has no read-only text to compare with: texts are compared by ==, or by startswith",
     "this_cpu_ptr": 'the address of a per-CPU variable comes from per_cpu("name")',
 }
 
 
 def check_supported(cx: Context, helper: str) -> None:
     """Raise LoweringError for a helper that can't be given what it takes."""
-    for name, cure in _UNSUPPORTED.items():
-        if name == helper or (name == "dynptr" and name in helper):
-            raise cx.error(f"{helper} can't be called: {cure}")
+    if helper in _UNSUPPORTED:
+        raise cx.error(f"{helper} can't be called: {_UNSUPPORTED[helper]}")
 
 
 _SOCKETS = frozenset(
@@ -126,6 +127,8 @@ def _number(call: Call, parameter: Parameter, value: Any) -> Op:
 
 
 def _memory(call: Call, parameter: Parameter, value: Any) -> Op:
+    if call.helper == "dynptr_from_mem":
+        return _of_a_map(call, parameter, value)
     reads = "const" in parameter.type or parameter.name in _READ_ONLY
     if isinstance(value, (RecordValue, str, bytes)) and not reads:
         raise call.error(
@@ -138,10 +141,23 @@ def _memory(call: Call, parameter: Parameter, value: Any) -> Op:
     return lies.address
 
 
+def _of_a_map(call: Call, parameter: Parameter, value: Any) -> Op:
+    """Memory that lies in the value of a map."""
+    place = value.memory(call.cx) if isinstance(value, Bytes) else getattr(value, "place", None)
+    if not isinstance(value, (RecordPlace, ArrayPlace, Bytes)) or place is None or place.on_stack:
+        raise call.error(parameter, "what lies in the value of a map", value)
+    lies = memory(call.cx, value)
+    assert lies is not None
+    call.size = lies.size
+    return lies.address
+
+
 def _text(call: Call, parameter: Parameter, value: Any) -> Op:
     if not isinstance(value, (str, bytes)):
         raise call.error(parameter, "a text known at build time", value)
     data = value.encode() if isinstance(value, str) else value
+    if call.helper in _READ_ONLY_TEXT:
+        return call.cx.build.map_value(RODATA, call.cx.rodata.text(data))
     lies = constant(call.cx, data + b"\0")
     call.size = lies.size
     return lies.address
@@ -219,6 +235,10 @@ def _struct(value: KernelPointer | KernelMemory) -> str:
 
 def _own(call: Call, parameter: Parameter, value: Any) -> Op:
     wanted = struct_of(parameter.type)
+    if isinstance(value, Dynptr) and wanted == "bpf_dynptr":
+        return handle(call.cx, call.helper, value)
+    if wanted == "bpf_dynptr":
+        raise call.error(parameter, "what bpf_dynptr() made", value)
     check_lock(call.cx, wanted)
     if isinstance(value, RecordPlace) and value.layout.name == wanted:
         return value.place.address(call.cx)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pybpf.codegen.ir import Op
 from pybpf.dsl.intrinsics.arguments import Call, check_supported
+from pybpf.dsl.intrinsics.dynptr import data_of
 from pybpf.dsl.intrinsics.facts import callers, check_caller, since
 from pybpf.dsl.intrinsics.intrinsic import bind
 from pybpf.dsl.intrinsics.prototype import INTEGERS, Prototype, prototype
@@ -105,7 +106,8 @@ class Helper(Value):
         if known.name in _ELEMENTS and getattr(call.map, "value", None) is None:
             raise cx.error(f"{self.name} needs a map whose values are known; {call.map.name} is none")
         helper = cx.helper(self.name, _BEFORE[known.name]) if known.name in _BEFORE else self.name
-        return self._result(call, cx.build.call(helper, *operands))
+        result = cx.build.call(helper, *operands)
+        return data_of(cx, result, given["len"]) if self.name == "dynptr_data" else self._result(call, result)
 
     def _operands(self, call: Call, given: dict[str, Any]) -> list[Op]:
         operands: list[Op] = []

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pybpf.codegen.ir import Op
 from pybpf.dsl.intrinsics.facts import check_caller
+from pybpf.dsl.intrinsics.format import formatted
 from pybpf.dsl.intrinsics.intrinsic import Function
-from pybpf.dsl.intrinsics.memory import constant, memory
+from pybpf.dsl.intrinsics.memory import constant
 from pybpf.dsl.intrinsics.prototype import prototype
-from pybpf.dsl.kernel import KernelMemory, KernelPointer
-from pybpf.dsl.types import i32, i64, u32, u64
-from pybpf.dsl.values import Scalar, describe
-from pybpf.spec import Int
+from pybpf.dsl.types import i64
+from pybpf.dsl.values import Scalar
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
@@ -22,25 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["printk"]
 
 _MOST = 3  # MAX_TRACE_PRINTK_VARARGS, kernel/trace/bpf_trace.c
-# As bpf_bprintf_prepare in kernel/bpf/helpers.c reads it.
-_CONVERSION = re.compile(r"%(%|[0+\- ]*[1-9]*[0-9]*(lld|lli|llu|llx|llX|ld|li|lu|lx|lX|pks|pus|[diuxXcsp])|)")
-_NUMBERS = {
-    **dict.fromkeys(["d", "i"], i32),
-    **dict.fromkeys(["u", "x", "X", "c"], u32),
-    **dict.fromkeys(["ld", "li", "lld", "lli"], i64),
-    **dict.fromkeys(["lu", "lx", "lX", "llu", "llx", "llX"], u64),
-}
-
-
-def _count(values: Sequence[Any]) -> str:
-    return f"{len(values) or 'no'} value{'s' * (len(values) != 1)}"
-
-
-def _are(values: Sequence[Any]) -> str:
-    return "is" if len(values) == 1 else "are"
-
-
-_PRINTS = {"p": "a pointer", "pus": "a text of the process's, by its pointer", "s": "a text of the kernel's"}
 
 
 @Function
@@ -52,53 +29,7 @@ def printk(cx: Context, format: Any, *values: Any) -> Scalar:
     result is how many bytes were printed, or a negative error.
     """
     check_caller(cx, prototype("bpf_trace_printk"))
-    if not isinstance(format, str):
-        raise cx.error(f"printk takes a format known at build time, not {describe(format)}")
-    if not all(letter.isascii() and (letter.isprintable() or letter.isspace()) for letter in format):
-        raise cx.error("printk prints ASCII only: the kernel refuses any other letter in a format")
-    wanted = []
-    for match in _CONVERSION.finditer(format):
-        if match[1] == "":
-            raise cx.error(f"printk has no {format[match.start() : match.start() + 2]!r}: {_KNOWN}")
-        if match[1] != "%":
-            wanted.append((match[0], match[2]))
-    if len(wanted) != len(values):
-        raise cx.error(f"this format takes {_count(wanted)}, and there {_are(values)} {_count(values)}")
-    if len(values) > _MOST:
-        raise cx.error(f"printk prints at most {_MOST} values: print twice, or send an event")
-    operands = [_operand(cx, text, kind, value) for (text, kind), value in zip(wanted, values)]
+    operands = formatted(cx, "printk", format, values, _MOST)
     line = constant(cx, format.encode() + b"\0")
     result = cx.build.call("trace_printk", line.address, cx.build.const(line.size), *operands)
     return Scalar(result, i64)
-
-
-_KNOWN = "it has %d %u %x %c, %lld %llu %llx, %s %pus and %p; %% is a percent sign"
-
-
-def _operand(cx: Context, text: str, kind: str, value: Any) -> Op:
-    if kind in _NUMBERS:
-        return _number(cx, text, _NUMBERS[kind], value)
-    if kind == "p" and isinstance(value, Scalar):
-        return value.op
-    if isinstance(value, (KernelPointer, KernelMemory)) and (kind == "p" or value.user == (kind == "pus")):
-        return value.address(cx)
-    lies = memory(cx, value) if kind in ("s", "pks") and not isinstance(value, (str, bytes)) else None
-    if lies is None:
-        what = {"p": "a pointer", "pus": "a pointer to a text of the process's"}.get(
-            kind, "a text of the kernel's"
-        )
-        raise cx.error(f"{text} prints {what}, not {describe(value)}")
-    return lies.address
-
-
-def _number(cx: Context, text: str, layout: Int, value: Any) -> Op:
-    have = value.layout if isinstance(value, Scalar) else None
-    low, high = (have.minimum, have.maximum) if have else (value, value)
-    if have is None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise cx.error(f"{text} prints a number, not {describe(value)}")
-    if not (layout.minimum <= low and high <= layout.maximum):
-        fits = "lld" if low < 0 and (low < -(1 << 31) or high >= 1 << 31) else "d" if low < 0 else "llu"
-        fits = "u" if fits == "llu" and high < 1 << 32 else fits
-        what = f"every {have.name}" if have else str(value)
-        raise cx.error(f"{text} can't print {what}: write %{fits}")
-    return value.op if isinstance(value, Scalar) else cx.build.const(value)

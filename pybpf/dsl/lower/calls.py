@@ -10,6 +10,7 @@ from pybpf.dsl.binding import bind
 from pybpf.dsl.decorators import Func, Probe
 from pybpf.dsl.lower.base import Lowerer
 from pybpf.dsl.lower.builtins import BUILTINS
+from pybpf.dsl.lower.scope import Path
 from pybpf.dsl.places import make
 from pybpf.dsl.record import Record
 from pybpf.dsl.values import Value, convert, describe, static, unroll
@@ -74,10 +75,10 @@ class Calls(Lowerer):
         cx.build.location = place
         return result
 
-    def results(self) -> list[tuple[Any, Location | None]]:
-        """What each path through the function returns, and where."""
+    def results(self) -> list[tuple[Path, Any, Location | None]]:
+        """Each path through the function, what it returns, and where."""
         self._fall_off()
-        return [(value, place) for _, value, place in self.returns]
+        return self.returns
 
     def _fall_off(self) -> None:
         """To reach the end of the function is to return None."""

@@ -16,22 +16,19 @@ from pybpf.dsl.decorators import Source
 from pybpf.dsl.kinds import arguments
 from pybpf.dsl.lower.calls import Calls
 from pybpf.dsl.lower.expressions import Expressions
-from pybpf.dsl.lower.stage import RODATA
 from pybpf.dsl.lower.statements import Statements
-from pybpf.dsl.params import Choice, Param
+from pybpf.dsl.params import Choice
+from pybpf.dsl.rodata import Rodata
 from pybpf.dsl.subprograms import check_calls
 from pybpf.dsl.values import Value, describe, integer
 from pybpf.spec import (
     Attach,
     Int,
     Layout,
-    MapSpec,
     ObjectSpec,
     ProgramSpec,
     Target,
-    align_up,
 )
-from pybpf.uapi import bpf
 
 __all__ = ["lower"]
 
@@ -57,26 +54,13 @@ def lower(
     found = module if isinstance(module, Declarations) else collect(module)
     values = {param.name: params.get(param.name, param.default) for param in found.params}
     buffer = buffer or ("ringbuf" if "ringbuf" in target.features else "perf")
-    rodata, data = _rodata(found.params, values) if target.portable else ({}, b"")
-    maps = [spec for declared in found.maps for spec in declared.specs(buffer)]
-    if data:
-        maps.append(
-            MapSpec(RODATA, bpf.BPF_MAP_TYPE_ARRAY, 4, len(data), 1, bpf.BPF_F_RDONLY_PROG, data=data)
-        )
+    rodata = Rodata()
+    if target.portable:
+        rodata.add_params(tuple(each for each in found.params if not isinstance(each, Choice)), values)
     make = _Maker(target, values, buffer, rodata, options)
     programs = tuple(make.program(each) for each in plan(found.probes, values, target))
+    maps = [spec for declared in found.maps for spec in declared.specs(buffer)] + rodata.specs()
     return ObjectSpec(found.name, programs, tuple(maps), found.file)
-
-
-def _rodata(params: tuple[Param, ...], values: Mapping[str, Any]) -> tuple[dict[str, int], bytes]:
-    """Where each parameter lies in `.rodata`, and what that holds."""
-    offsets, data = {}, b""
-    for param in params:
-        if not isinstance(param, Choice):
-            offset = align_up(len(data), max(8, param.layout.align))
-            offsets[param.name] = offset
-            data = data.ljust(offset, b"\0") + param.pack(values[param.name])
-    return offsets, data.ljust(align_up(len(data), 8), b"\0")
 
 
 class _Maker:
@@ -87,7 +71,7 @@ class _Maker:
         target: Target,
         params: Mapping[str, Any],
         buffer: str,
-        rodata: Mapping[str, int],
+        rodata: Rodata,
         options: Options | None,
     ) -> None:
         self.target = target
@@ -164,8 +148,10 @@ class _Maker:
             frame.statements(source.tree.body)
         except RecursionError:
             raise cx.error("this is nested too deeply: give its parts names") from None
-        for value, place in frame.results():
+        for path, value, place in frame.results():
             cx.build.location = place
+            for state, known in path.assigned.items():
+                state.check_end(cx, known)
             if returns is None and value is not None:
                 raise cx.error(f"{what} returns nothing, and this is {describe(value)}")
             if returns is not None and value is None:

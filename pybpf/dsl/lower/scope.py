@@ -11,7 +11,7 @@ from pybpf.codegen.ir import Block, Local, Op
 from pybpf.dsl.context import Context
 from pybpf.dsl.kernel import KernelPointer
 from pybpf.dsl.maybe import Maybe
-from pybpf.dsl.records import EventState
+from pybpf.dsl.memory import PathState
 from pybpf.dsl.types import boolean, i64, u64
 from pybpf.dsl.values import Scalar, Value, integer
 from pybpf.errors import LoweringError
@@ -51,7 +51,7 @@ class Path(NamedTuple):
 
     block: Block
     names: dict[str, _Binding]
-    assigned: dict[EventState, frozenset[str]]
+    assigned: dict[PathState, frozenset[str]]
 
 
 def assigned_names(nodes: Iterable[ast.AST]) -> list[str]:
@@ -200,9 +200,9 @@ class Scope:
             self.cx.build.jump(after)
         self.names = merged
         self.cx.assigned = {
-            event: frozenset.intersection(*(path.assigned[event] for path in open_paths))
-            for event in open_paths[0].assigned
-            if all(event in path.assigned for path in open_paths)
+            state: frozenset.intersection(*(path.assigned.get(state, state.absent) for path in open_paths))
+            for path in open_paths
+            for state in path.assigned
         }
         self.cx.build.enter(after)
         return None

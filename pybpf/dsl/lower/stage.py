@@ -8,12 +8,11 @@ from pybpf.dsl.context import Context
 from pybpf.dsl.memory import Memory
 from pybpf.dsl.params import Choice, Param, Selected
 from pybpf.dsl.places import load
+from pybpf.dsl.rodata import RODATA
 from pybpf.dsl.text import ConstantText, Text
 from pybpf.spec import CString
 
-__all__ = ["RODATA", "staged"]
-
-RODATA = ".rodata"
+__all__ = ["staged"]
 
 
 def staged(cx: Context, value: Any) -> Any:
@@ -27,7 +26,7 @@ def staged(cx: Context, value: Any) -> Any:
 def _parameter(cx: Context, param: Param) -> Any:
     """A constant; for a portable target a variable in `.rodata`."""
     if cx.target.portable:
-        base = cx.build.map_value(RODATA, cx.rodata[param.name])
+        base = cx.build.map_value(RODATA, cx.rodata.params[param.name])
         if isinstance(param.layout, CString):
             return Text(param.layout.size, at=base)
         return load(cx, Memory(base), param.layout)

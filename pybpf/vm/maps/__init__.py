@@ -17,6 +17,7 @@ from pybpf.vm.maps.references import ArrayOfMaps, CgroupArray, HashOfMaps, Progr
 from pybpf.vm.maps.storage import LocalStorage
 from pybpf.vm.maps.trace import StackTrace
 from pybpf.vm.maps.trie import LpmTrie
+from pybpf.vm.maps.user_events import UserRingBuffer
 
 if TYPE_CHECKING:
     from pybpf.vm.machine import Machine
@@ -44,6 +45,7 @@ __all__ = [
     "RingBuffer",
     "Stack",
     "StackTrace",
+    "UserRingBuffer",
     "create",
 ]
 
@@ -70,6 +72,7 @@ _TYPES: dict[int, type[Map]] = {
     bpf.BPF_MAP_TYPE_STACK: Stack,
     bpf.BPF_MAP_TYPE_STACK_TRACE: StackTrace,
     bpf.BPF_MAP_TYPE_TASK_STORAGE: LocalStorage,
+    bpf.BPF_MAP_TYPE_USER_RINGBUF: UserRingBuffer,
 }
 
 

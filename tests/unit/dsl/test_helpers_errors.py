@@ -49,7 +49,7 @@ ERRORS = {
     ),
     "get_stack(e.comm, 0, siz=9)": "get_stack(buf, flags) has no parameter 'siz' (did you mean 'size'?)",
     "get_current_comm(e.comm, size_of_buf=min(n, 5))": (
-        "size_of_buf of get_current_comm is a u32 and can't hold every u64; write u32(...) to convert"
+        "size_of_buf of get_current_comm must be known at build time: the kernel wants it to be more than 0"
     ),
     "probe_read_kernel(e.comm, 16, p)": (
         "probe_read_kernel takes dst, unsafe_ptr: the context, and the size of memory, go without saying"
@@ -97,9 +97,32 @@ ERRORS = {
         "a kprobe can't call sk_storage_get: only programs of type sched_cls, sched_act, cgroup_skb,"
         " cgroup_sock, sock_ops and 9 more can"
     ),
-    "dynptr_data(e, 0, 8)": (
-        "dynptr_data can't be called: dynptrs are not supported: read and write records, and events of their"
-        " true length"
+    "dynptr_data(e, 0, 8)": "ptr of dynptr_data takes what bpf_dynptr() made, not an Event",
+    "dynptr_data(bpf_dynptr(), 0, 8)": (
+        "this dynptr is not set on every path to here: ringbuf_reserve_dynptr or dynptr_from_mem does that,"
+        " until it is submitted or discarded"
+    ),
+    "dynptr_from_mem(Key(), 0, bpf_dynptr())": (
+        "data of dynptr_from_mem takes what lies in the value of a map, not a Key"
+    ),
+    "ptr = bpf_dynptr(); dynptr_from_mem(e, 0, ptr); dynptr_data(ptr, 0, n)": (
+        "dynptr_data(ptr, 0, n)",
+        "len of dynptr_data is a number from 1 on, known at build time, not a u64",
+    ),
+    "ptr = bpf_dynptr(); dynptr_from_mem(e, 0, ptr); dynptr_from_mem(e, 0, ptr)": (
+        "dynptr_from_mem(e, 0, ptr)",
+        "this dynptr is in use already: make another by bpf_dynptr()",
+    ),
+    "ptr = bpf_dynptr(); dynptr_from_mem(e, 0, ptr); ringbuf_submit_dynptr(ptr, 0)": (
+        "ringbuf_submit_dynptr(ptr, 0)",
+        "ringbuf_submit_dynptr takes what ringbuf_reserve_dynptr reserved, and this dynptr is of memory",
+    ),
+    'snprintf(p, "x")': (
+        "snprintf writes to a text in memory, such as a member of an event, not to a struct file *"
+    ),
+    'snprintf(e.comm, "%d")': "this format takes 1 value, and there are no values",
+    'snprintf(e.comm, "%d" * 13, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)': (
+        "snprintf prints at most 12 values: print twice, or send an event"
     ),
     "kptr_xchg(e, p)": (
         "kptr_xchg can't be called: pointers to kernel objects can't be kept in maps: look them up again"
@@ -108,10 +131,7 @@ ERRORS = {
     "this_cpu_ptr(p)": (
         'this_cpu_ptr can\'t be called: the address of a per-CPU variable comes from per_cpu("name")'
     ),
-    'strncmp(e.comm, "x")': (
-        "strncmp can't be called: a probe has no read-only text to compare with: texts are compared by ==,"
-        " or by startswith"
-    ),
+    "strncmp(e.comm, e.comm)": "s2 of strncmp takes a text known at build time, not a text of 16 bytes",
     "for_each_map_elem(counts, 5, None, 0)": "callback_fn of for_each_map_elem takes a @subprogram, not 5",
     "for_each_map_elem(counts, int, None, 0)": (
         "callback_fn of for_each_map_elem takes a @subprogram, not <class 'int'>"

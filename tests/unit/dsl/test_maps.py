@@ -91,10 +91,63 @@ sizes = Log2Hist("sizes", key=u32, max_entries=64)
 delays = LinearHist("delays", 10, 5)
 hits = Counter("hits")
 raw = RawMap("raw", 1, u64, u64, 4)
+ring = RawMap("ring", 27, max_entries=4096)
 """
 
 # The body of a probe of two numbers, runs of it with what is given, and what `counts` holds in the end.
 CASES = {
+    "a dynptr of an element's memory": (
+        """
+        stats[1] = Stat(hits=a, last=7, name="abc")
+        stat = stats.get(1)
+        if not stat:
+            return
+        ptr = bpf_dynptr()
+        counts[1] = u64(0 - dynptr_from_mem(stat, 0, ptr))
+        part = dynptr_data(ptr, 8, 4)
+        counts[2] = u64(part[0]) if part else 99
+        counts[3] = u64(0 - dynptr_write(ptr, 12, "xyz", 0))
+        counts[4] = u64(stat.name == "xyz")
+        counts[5] = u64(0 - dynptr_read(stat.name, ptr, u32(b), 0))
+        again = bpf_dynptr()
+        counts[6] = u64(0 - dynptr_from_mem(stat.name, 0, again, size=4))
+        counts[7] = u64(dynptr_data(again, 0, 8) is None)
+        """,
+        [(5, 13)],
+        {1: 0, 2: 7, 3: 0, 4: 1, 5: 7, 6: 0, 7: 1},
+    ),
+    "a dynptr of a ring buffer's": (
+        """
+        for i in unroll(range(2)):
+            record = bpf_dynptr()
+            failed = ringbuf_reserve_dynptr(ring, u32(b), 0, record)
+            if i or failed:
+                ringbuf_discard_dynptr(record, 0)
+            else:
+                counts[1] = u64(0 - dynptr_write(record, 8, Stat(hits=a), 0))
+                dynptr_write(record, 0, "first---", 0)
+                counts[2] = u64(0 - dynptr_write(record, u32(a), "12345678", 0))
+                ringbuf_submit_dynptr(record, 0)
+        counts[3] = ringbuf_query(ring, 0)
+        """,
+        [(1 << 20, 32)],
+        {1: 0, 2: 7, 3: 80},
+    ),
+    "texts put together": (
+        """
+        line = CString[16]()
+        counts[1] = u64(snprintf(line, "%u:%s", u32(a), stack_name))
+        counts[2] = u64(line == "5:abc")
+        counts[3] = u64(snprintf(line, "%llu-%llu and more", a, b))
+        counts[4] = u64(line == "5-6 and more")
+        counts[5] = u64(snprintf(line, "12345678901234567890"))
+        counts[6] = u64(line == "123456789012345")
+        counts[7] = u64(strncmp(line, "123") > 0) + 2 * u64(strncmp(line, "123456789012345") == 0)
+        counts[8] = u64(strncmp(line, "13", s1_sz=2) < 0)
+        """.replace("stack_name", 'CString[8]("abc")'),
+        [(5, 6)],
+        {1: 6, 2: 1, 3: 13, 4: 1, 5: 21, 6: 1, 7: 3, 8: 1},
+    ),
     "a raw map": (
         """
         counts[1] = u64(map_update_elem(raw, a, b, BPF_NOEXIST) == 0)
