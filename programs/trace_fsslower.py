@@ -33,7 +33,9 @@ fs = FileSystems(
     """,
     default="ext4",
 )
-min_lat_us = Param("min", u64, 10000, "only operations that took longer than this", metavar="MICROSECONDS")
+min_lat_us = Param(
+    "min", u64, 10000, "only operations that took longer than this", metavar="MICROSECONDS", keeps="delta_us>"
+)
 
 
 class Op(enum.IntEnum):

@@ -27,9 +27,11 @@ from pybpf import events, load
 from pybpf.asm import ops
 from pybpf.asm.ops import R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10
 from pybpf.gadget.clock import Clock
+from pybpf.gadget.fields import fields
 from pybpf.gadget.gadget import Gadget
 from pybpf.gadget.output.columns import Table
 from pybpf.gadget.output.json import JsonLines
+from pybpf.gadget.select import select
 from pybpf.maps import Map
 from pybpf.spec import Attach, CString, Int, MapSpec, ObjectSpec, ProgramSpec, Struct
 from pybpf.uapi import bpf
@@ -144,8 +146,8 @@ def ways(reader: events.Reader) -> Iterator[tuple[str, Callable[[], int]]]:
     """What is measured."""
     decoder = events.Decoder(EVENT)
     event = events.event_class(EVENT)
-    clock = Clock()
-    table, lines = Table(Gadget("bench", columns=COLUMNS).columns, EVENT, clock), JsonLines(EVENT, clock)
+    shown = select(fields(EVENT, Clock()), Gadget("bench", columns=COLUMNS).columns)
+    table, lines = Table(shown.columns), JsonLines(shown.fields)
 
     def tuples() -> Iterator[list[tuple[Any, ...]]]:
         return decoder.decode_many(reader.take())
@@ -160,15 +162,15 @@ def ways(reader: events.Reader) -> Iterator[tuple[str, Callable[[], int]]]:
             each.timestamp, each.delta_us, each.offset, each.pid, each.tid  # noqa: B018
         return count
 
-    def shown(show: Callable[[list[tuple[Any, ...]]], str]) -> Callable[[], int]:
+    def made(show: Callable[[list[tuple[Any, ...]]], str]) -> Callable[[], int]:
         return lambda: sum(show(batch).count("\n") for batch in tuples())
 
     yield "records as bytes", lambda: len(reader.read())
     yield TUPLES, lambda: sum(map(len, tuples()))
     yield "event objects", lambda: sum(1 for each in objects())
     yield "event objects, all 8 fields read", read_all
-    yield "lines of columns", shown(table.lines)
-    yield "lines of JSON", shown(lines.lines)
+    yield "lines of columns", made(table.lines)
+    yield "lines of JSON", made(lines.lines)
 
 
 def peer(buffer: Map) -> Callable[[], int] | None:

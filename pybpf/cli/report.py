@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from pybpf.cli.console import Console
 from pybpf.cli.options import privilege
 from pybpf.cli.program import passes
 from pybpf.cli.signals import Signals
@@ -17,7 +17,10 @@ from pybpf.gadget.report import Report
 __all__ = ["show"]
 
 # Options of `run` that are about events.
-_OF_EVENTS = ("max_events", "buffer", "buffer_size", "fail_on_loss")
+_OF_EVENTS = (
+    *("max_events", "buffer", "buffer_size", "fail_on_loss"),
+    *("fields", "filter", "sort", "top", "summary", "by", "interval"),
+)
 
 
 def show(
@@ -25,29 +28,27 @@ def show(
     values: Mapping[str, Any],
     args: argparse.Namespace,
     signals: Signals,
-    say: Callable[[str], None],
+    console: Console,
 ) -> None:
-    """Run it until an end is asked for, then print. `say` is for people who watch."""
+    """Run it until an end is asked for, then print."""
     for name in _OF_EVENTS:
         if getattr(args, name):
             raise UsageError(
                 f"--{name.replace('_', '-')} is about events, and {program.name} has none: it counts"
             )
 
-    def warn(text: str) -> None:
-        say(f"warning: {text}")
-
-    with Report(program, values, strict=args.strict, passes=passes(), warn=warn) as report:
+    if args.output not in ("columns", "json"):
+        raise UsageError(
+            f"-o {args.output} is for events, and {program.name} has none: it takes columns and json"
+        )
+    with Report(program, values, strict=args.strict, passes=passes(), warn=console.warn) as report:
         signals.deferred = True
         if args.verbose:
-            say(f"attached to {', '.join(report.attached)}")
-        privilege.drop(report, args, say)
-        say(f"counting for {program.name} … Ctrl-C to show it")
+            console.say(f"attached to {', '.join(report.attached)}")
+        privilege.drop(report, args, console.say)
+        console.say(f"counting for {program.name} … Ctrl-C to show it")
         report.wait(timeout=args.timeout, wake=signals.fileno())
-        if args.output == "columns":
-            sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-        sys.stdout.writelines(report.lines(args.output))
-        sys.stdout.flush()
+        console.write("".join(report.lines(args.output)))
         if report.full:
-            warn(report.full)
-        say(f"{report.counted} counted")
+            console.warn(report.full)
+        console.say(f"{report.counted} counted")

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pybpf.cli import report
 from pybpf.cli.arguments import Parser, add_btf, use_btf
+from pybpf.cli.console import Console
 from pybpf.cli.options import attach, buffer, ends, output, privilege
 from pybpf.cli.program import add_program, passes, program_of, values_of
+from pybpf.cli.show import show
 from pybpf.cli.signals import Signals
-from pybpf.events import Loss
+from pybpf.cli.view import View, view_of
 from pybpf.gadget.clock import Clock
-from pybpf.gadget.output.columns import Table
-from pybpf.gadget.output.json import JsonLines
+from pybpf.gadget.fields import fields
 from pybpf.gadget.programs import Program
 from pybpf.gadget.session import Session
 
 __all__ = ["add_arguments", "run"]
 
 _OPTIONS = (output, ends, buffer, attach, privilege)
+_STATUS = (
+    "exit status: 0; 1 when it failed; 2 for wrong usage; 3 when events were lost, with --fail-on-loss;"
+    " 130 after ^C, and 143 after SIGTERM, when all was ended in good order"
+)
 
 
 def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     """Output, ends and strictness, and what the program itself takes."""
+    parser.epilog = _STATUS
     for group in _OPTIONS:
         group.add(parser)
     add_btf(parser)
@@ -33,73 +38,57 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show events until an end is asked for; 130 on ^C, 143 on SIGTERM, 3 when --fail-on-loss says so."""
+    """Show events until an end is asked for; returns the exit status."""
     program = program_of(args)
     values = values_of(program, args)
     use_btf(args)
-    if program.gadget.report is not None:
-        return _report(program, values, args)
-    given = {"buffer": args.buffer, "size": args.buffer_size, "strict": args.strict, "passes": passes()}
+    console = Console(quiet=args.quiet)
     with Signals() as signals:
         try:
-            with Session(program, values, warn=_warn, **given) as session:
-                _show(program, session, signals, args)
-                if args.fail_on_loss and session.lost:
-                    return buffer.LOST
+            if program.gadget.report is not None:
+                report.show(program, values, args, signals, console)
+            elif _events(program, values, args, signals, console) and args.fail_on_loss:
+                return buffer.LOST
         except KeyboardInterrupt:
             return signals.status
+        finally:
+            console.close()
         return signals.status if signals.number else 0
 
 
-def _report(program: Program, values: Mapping[str, Any], args: argparse.Namespace) -> int:
-    """Show what a program counted until an end is asked for; 130 on ^C, 143 on SIGTERM."""
-    with Signals() as signals:
-        try:
-            report.show(program, values, args, signals, _say)
-        except KeyboardInterrupt:
-            return signals.status
-        return signals.status if signals.number else 0
-
-
-def _show(program: Program, session: Session, signals: Signals, args: argparse.Namespace) -> None:
+def _events(
+    program: Program, values: dict[str, Any], args: argparse.Namespace, signals: Signals, console: Console
+) -> int:
+    """Show the program's events; returns how many were lost."""
+    declared = program.declarations.events
+    assert declared is not None
     clock = Clock()
-    shown: Table | JsonLines = JsonLines(session.layout, clock)
-    if args.output == "columns":
-        shown = Table(program.gadget.columns, session.layout, clock)
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    signals.deferred = True
-    if args.verbose:
-        _say(f"attached to {', '.join(session.attached)}")
-    privilege.drop(session, args, _say)
-    _say(f"tracing {program.name} … Ctrl-C to end")
-    sys.stdout.write(shown.header)
-    sys.stdout.flush()
-
-    def lost(losses: list[Loss]) -> None:
-        counts = {loss.cpu: loss.lost for loss in losses}
-        _warn(f"{sum(counts.values())} events lost ({_by_cpu(counts)}), {session.lost} until now")
-        sys.stdout.write(shown.lost(losses))
-        sys.stdout.flush()
-
-    given = {"timeout": args.timeout, "most": args.max_events, "wake": signals.fileno()}
-    for batch in session.batches(**given, lost=lost):
-        clock.refresh()
-        sys.stdout.write(shown.lines(batch))
-        sys.stdout.flush()
-    lost_by_cpu = session.lost_by_cpu
-    summary = f"{session.shown} events shown, {sum(lost_by_cpu.values())} lost"
-    if lost_by_cpu:
-        summary += f" ({_by_cpu(lost_by_cpu)}): a larger --buffer-size has more room"
-    _say(summary)
+    view = view_of(
+        args, declared.layout, program.gadget.columns, fields(declared.layout, clock), console.room
+    )
+    _push(view, program, values, args, console)
+    given = {"buffer": args.buffer, "size": args.buffer_size, "strict": args.strict, "passes": passes()}
+    with Session(program, values, warn=console.warn, **given) as session:
+        signals.deferred = True
+        if args.verbose:
+            console.say(f"attached to {', '.join(session.attached)}")
+        privilege.drop(session, args, console.say)
+        console.say(f"tracing {program.name} … Ctrl-C to end")
+        show(session, view, console, args, clock.refresh, signals.fileno(), args.interval)
+        return session.lost
 
 
-def _by_cpu(counts: Mapping[int, int]) -> str:
-    return ", ".join(f"CPU {cpu}: {count}" for cpu, count in counts.items())
+def _push(
+    view: View, program: Program, values: dict[str, Any], args: argparse.Namespace, console: Console
+) -> None:
+    """Let the kernel test the conditions that it can, by the program's parameters."""
+    if not view.conditions:
+        return
+    from pybpf.gadget.push import push
 
-
-def _say(text: str) -> None:
-    print(f"pybpf: {text}", file=sys.stderr, flush=True)
-
-
-def _warn(text: str) -> None:
-    _say(f"warning: {text}")
+    pushed: Mapping[str, Any] = push(view.conditions, program.declarations.params, values)
+    for name, (condition, value) in pushed.items():
+        values[name] = value
+        if args.verbose:
+            text = value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
+            console.say(f"{condition.text} is tested in the kernel: --{name} {text}")

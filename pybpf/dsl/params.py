@@ -27,16 +27,21 @@ class Option(NamedTuple):
 class Param:
     """An option `--name` whose value is a `layout`: an `Int`, or a `CString[n]` for text.
 
-    A program compares with `unset` (the default) to see whether a filter is off.
+    A program compares with `unset` (the default) to see whether a filter is off. `keeps` says which events
+    such a filter lets through, if it's one of a field: `"proc.pid=="` those whose field is the value,
+    `"delta_us>"` those whose field is more, or the same.
     """
 
-    def __init__(self, name: str, layout: Layout, default: Any, help: str, *, metavar: str = "") -> None:
+    def __init__(
+        self, name: str, layout: Layout, default: Any, help: str, *, metavar: str = "", keeps: str = ""
+    ) -> None:
         self.name = name
         self.option = "--" + name.replace("_", "-")
         self.layout = layout
         self.default = default
         self.help = help
         self.metavar = metavar or name.upper()
+        self.keeps = keeps
 
     @property
     def options(self) -> tuple[Option, ...]:

@@ -1,7 +1,8 @@
 """What an event shows: named fields, made from the values that its layout decodes to.
 
 Most are the layout's own. A number with a role has a second field beside it: `timestamp` and
-`timestamp_raw`, `op` and `op_raw`, `uid` and `user`, `gid` and `group`.
+`timestamp_raw`, `op` and `op_raw`, `uid` and `user`, `gid` and `group`. Enrichers add what isn't in the
+event, but found by it.
 """
 
 from __future__ import annotations
@@ -20,10 +21,7 @@ from pybpf.gadget.net import Address, address_text
 from pybpf.spec import CString, Field, Int, Struct
 from pybpf.sys.devices import block_device
 
-__all__ = ["ENRICHED", "Make", "Shown", "fields", "rows"]
-
-# Fields that are not in the layout, and are empty for what runs outside of containers.
-ENRICHED = ("runtime.containerName",)
+__all__ = ["Enrich", "Make", "Shown", "fields", "rows"]
 
 # What is done to a value of a decoded event before it's put into a line; None: nothing.
 Make = Optional[Callable[[Any], Any]]
@@ -32,25 +30,32 @@ Make = Optional[Callable[[Any], Any]]
 class Shown(NamedTuple):
     """A field: its dotted `path`, and which value of a decoded event is its `source`.
 
-    It's a number (`number` makes it from the value, if it must be made) unless `text` makes a text of it. A
-    text that is `lasting` is remembered: the same value always gives the same text.
+    It's a number (`number` makes it from the value, if it must be made) unless `text` makes a text of it,
+    which is None for an event that has no such field. A text that is `lasting` is remembered: the same value
+    always gives the same text; one that is `local` says what the value means on this machine alone.
     """
 
     path: str
     source: int
     layout: CString | Int | Address
-    text: Callable[[Any], str] | None = None
+    text: Callable[[Any], str | None] | None = None
     number: Callable[[int], int] | None = None
     lasting: bool = True
+    optional: bool = False
+    local: bool = False
 
     def make(self, finish: Callable[[str], str]) -> Make:
-        """How to make what is shown; a text goes through `finish` last."""
+        """How to make what is shown; a text goes through `finish` last, an empty one where there is none."""
         text = self.text
         if text is None:
             return self.number
         if not self.lasting:
-            return lambda value: finish(text(value))
-        return functools.lru_cache(maxsize=4096)(lambda value: finish(text(value)))
+            return lambda value: finish(text(value) or "")
+        return functools.lru_cache(maxsize=4096)(lambda value: finish(text(value) or ""))
+
+
+# Fields that are added to those of a layout, such as those of the container that a process is in.
+Enrich = Callable[[Struct], Iterable[Shown]]
 
 
 def rows(batch: Sequence[tuple[Any, ...]], plan: Iterable[tuple[int, Make]]) -> Iterator[tuple[Any, ...]]:
@@ -61,9 +66,13 @@ def rows(batch: Sequence[tuple[Any, ...]], plan: Iterable[tuple[int, Make]]) -> 
     return zip(*(columns[source] if make is None else map(make, columns[source]) for source, make in plan))
 
 
-def fields(layout: Struct, clock: Clock) -> list[Shown]:
-    """All fields of an event, in the order of its layout. Raises UsageError for a layout that has no text."""
-    return [shown for index, leaf in enumerate(layout.leaves()) for shown in _fields(index, leaf, clock)]
+def fields(layout: Struct, clock: Clock, enrich: Iterable[Enrich] = ()) -> list[Shown]:
+    """All fields of an event, in the order of its layout, and those that are added.
+
+    Raises UsageError for a layout that has no text.
+    """
+    found = [shown for index, leaf in enumerate(layout.leaves()) for shown in _fields(index, leaf, clock)]
+    return [*found, *(shown for added in enrich for shown in added(layout))]
 
 
 def _fields(index: int, leaf: Field, clock: Clock) -> Iterator[Shown]:
@@ -81,13 +90,13 @@ def _fields(index: int, leaf: Field, clock: Clock) -> Iterator[Shown]:
         yield Shown(name, index, layout, _named(layout.names))
         yield Shown(f"{name}_raw", index, layout)
     elif layout.role == "device":
-        yield Shown(name, index, layout, block_device)
+        yield Shown(name, index, layout, block_device, local=True)
         yield Shown(f"{name}_raw", index, layout)
     else:
         yield Shown(name, index, layout)
         if layout.role in _ACCOUNTS:
             sibling, find = _ACCOUNTS[layout.role]
-            yield Shown(name[: name.rfind(".") + 1] + sibling, index, layout, find)
+            yield Shown(name[: name.rfind(".") + 1] + sibling, index, layout, find, local=True)
 
 
 def _named(kind: type[enum.IntEnum | enum.IntFlag]) -> Callable[[int], str]:

@@ -16,12 +16,21 @@ ALL = 0xFFFFFFFF
 
 mntns_filter_map = HashMap("gadget_mntns_filter_map", u64, u32, max_entries=1024)
 
-target_mntns = Param("mntns", u32, 0, "only the mount namespace with this inode number", metavar="ID")
-target_pid = Param("pid", u32, 0, "only this process")
-target_tid = Param("tid", u32, 0, "only this thread")
-target_uid = Param("uid", u32, ALL, "only processes of this user")
-target_gid = Param("gid", u32, ALL, "only processes of this group")
-target_comm = Param("comm", CString[16], b"", "only threads of exactly this name", metavar="NAME")
+target_mntns = Param(
+    "mntns",
+    u32,
+    0,
+    "only the mount namespace with this inode number",
+    metavar="ID",
+    keeps="proc.mntns_id==",
+)
+target_pid = Param("pid", u32, 0, "only this process", keeps="proc.pid==")
+target_tid = Param("tid", u32, 0, "only this thread", keeps="proc.tid==")
+target_uid = Param("uid", u32, ALL, "only processes of this user", keeps="proc.creds.uid==")
+target_gid = Param("gid", u32, ALL, "only processes of this group", keeps="proc.creds.gid==")
+target_comm = Param(
+    "comm", CString[16], b"", "only threads of exactly this name", metavar="NAME", keeps="proc.comm=="
+)
 
 
 @func

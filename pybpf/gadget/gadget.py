@@ -9,7 +9,7 @@ from pybpf.errors import UsageError
 if TYPE_CHECKING:
     from pybpf.dsl import Map
 
-__all__ = ["Column", "Gadget"]
+__all__ = ["Column", "Gadget", "column"]
 
 
 class Column(NamedTuple):
@@ -31,10 +31,11 @@ class Gadget:
     def __init__(self, name: str, *, columns: str = "", report: Map | None = None) -> None:
         self.name = name
         self.report = report
-        self.columns = tuple(_column(word) for word in columns.split())
+        self.columns = tuple(column(word) for word in columns.split())
 
 
-def _column(word: str) -> Column:
+def column(word: str) -> Column:
+    """The column that a word says: `FIELD` or `FIELD:HEADER`. Raises UsageError."""
     field, colon, header = word.partition(":")
     if bool(colon) != bool(header) or not all(part.isidentifier() for part in field.split(".")):
         raise UsageError(f"{word!r} is no column: write a field's name, such as proc.comm, or FIELD:HEADER")

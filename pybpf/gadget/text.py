@@ -9,7 +9,11 @@ __all__ = ["escape", "fit", "width"]
 
 def escape(text: str) -> str:
     r"""Show what a terminal would obey or hide: `\x1b`, `\n`, `\u202e`; a byte that isn't UTF-8 as `\xff`."""
-    return text if text.isprintable() else "".join(map(_escape, text))
+    if text.isascii() and text.isprintable():
+        return text
+    # A mark with nothing before it would be put on what stands before the text.
+    marked = "".join(map(_escape, text))
+    return marked if not marked or _cells(marked[0]) else _code(marked[0]) + marked[1:]
 
 
 def _escape(char: str) -> str:
@@ -17,6 +21,10 @@ def _escape(char: str) -> str:
         return char
     if "\udc80" <= char <= "\udcff":  # surrogateescape's form of a byte
         return f"\\x{ord(char) - 0xDC00:02x}"
+    return _code(char)
+
+
+def _code(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")
 
 
@@ -26,7 +34,8 @@ def width(text: str) -> int:
 
 
 def _cells(char: str) -> int:
-    if unicodedata.combining(char):
+    # Marks, and the vowels and final consonants of Hangul, are put on what stands before them.
+    if unicodedata.category(char) in ("Mn", "Me") or "\u1160" <= char <= "\u11ff":
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from pybpf.gadget.clock import Clock
+from pybpf.gadget.fields import fields
 from pybpf.gadget.output.json import JsonLines
 from pybpf.gadget.programs import load
 from pybpf.gadget.report import Report
@@ -33,7 +34,7 @@ def shown(name: str, work: Callable[[], object], **values: Any) -> Events:
     """What a program shows of a piece of work."""
     with Session(load(name), values) as session:
         work()
-        lines = JsonLines(session.layout, Clock())
+        lines = JsonLines(fields(session.layout, Clock()))
         found: Events = []
         for batch in session.batches(timeout=0):
             found += map(json.loads, lines.lines(batch).splitlines())

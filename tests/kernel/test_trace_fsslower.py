@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from pybpf.gadget.clock import Clock
+from pybpf.gadget.fields import fields
 from pybpf.gadget.output.json import JsonLines
 from pybpf.gadget.programs import Program, load
 from pybpf.gadget.session import Session
@@ -40,7 +41,7 @@ class Traced:
         self.lost = 0
 
     def finish(self) -> None:
-        lines = JsonLines(self.session.layout, Clock())
+        lines = JsonLines(fields(self.session.layout, Clock()))
         for batch in self.session.batches(timeout=0):
             self.events += map(json.loads, lines.lines(batch).splitlines())
         self.lost = self.session.lost

@@ -70,8 +70,28 @@ WRONG = {
         "--comm takes at most 15 bytes: '1234567890123456' has 16"
     ),
     "run trace_fsslower -o jsn": (
-        f"argument -o/--output: 'jsn' is not one of columns, json (did you mean 'json'?) {RUN_HELP}"
+        "argument -o/--output: 'jsn' is not one of columns, json, jsonpretty, yaml, csv, none, raw"
+        f" (did you mean 'json'?) {RUN_HELP}"
     ),
+    "run trace_fsslower --fields proc.com": (
+        "--fields: events have no field 'proc.com' (did you mean 'proc.comm'?)"
+    ),
+    "run trace_fsslower --filter delta_us>5,op==READ": (
+        "--filter: 'READ' is no Op (did you mean 'F_READ'?)\n    delta_us>5,op==READ\n                   ^"
+    ),
+    "run trace_fsslower --top 5": (
+        "--top needs an order: --sort=-FIELD, for the greatest first; or --summary"
+    ),
+    "run trace_fsslower --interval 5": (
+        "--interval is about what is held back: it goes with --sort, --summary or --hist"
+    ),
+    "run trace_fsslower --by op": "--by says what --summary tells apart: it goes with that",
+    "run trace_fsslower --summary --fields op": (
+        "--fields is about events, and --summary shows none: it takes --by"
+    ),
+    "run trace_fsslower --summary -o raw": "-o raw is for records of events, and --summary shows none",
+    "run trace_fsslower --summary --by pid": "--by: events have no field 'pid' (did you mean 'proc.pid' or 'proc.parent.pid'?)",
+    "run hist_blockio -o yaml": "-o yaml is for events, and hist_blockio has none: it takes columns and json",
     "run trace_fsslower --timeout 0": (f"argument --timeout: '0' is no number of seconds above 0 {RUN_HELP}"),
     "run trace_fsslower --timeout nan": (
         f"argument --timeout: 'nan' is no number of seconds above 0 {RUN_HELP}"

@@ -11,9 +11,11 @@ import pytest
 from pybpf.dsl import Record, u16
 from pybpf.gadget import IpAddress
 from pybpf.gadget.clock import Clock
+from pybpf.gadget.fields import fields
 from pybpf.gadget.gadget import Gadget
 from pybpf.gadget.output.columns import Table
 from pybpf.gadget.output.json import JsonLines
+from pybpf.gadget.select import select
 
 
 class Flags(enum.IntFlag):
@@ -36,6 +38,9 @@ class Event(Record):
     source: IpAddress
 
 
+FIELDS = fields(Event.layout, Clock())
+
+
 def event(flags: int = 0, kind: int = 1, source: bytes = bytes(16)) -> tuple[Any, ...]:
     return flags, kind, 80, source
 
@@ -52,7 +57,7 @@ def event(flags: int = 0, kind: int = 1, source: bytes = bytes(16)) -> tuple[Any
     ],
 )
 def test_flags(flags: int, text: str) -> None:
-    line = JsonLines(Event.layout, Clock()).lines([event(flags=flags)])
+    line = JsonLines(FIELDS).lines([event(flags=flags)])
     assert (
         line
         == f'{{"flags":"{text}","flags_raw":{flags},"kind":"ONE","kind_raw":1,"port":80,"source":"::"}}\n'
@@ -61,7 +66,7 @@ def test_flags(flags: int, text: str) -> None:
 
 @pytest.mark.parametrize(("kind", "text"), [(1, "ONE"), (2, "TWO"), (3, "3")])
 def test_an_enum(kind: int, text: str) -> None:
-    assert f'"kind":"{text}","kind_raw":{kind}' in JsonLines(Event.layout, Clock()).lines([event(kind=kind)])
+    assert f'"kind":"{text}","kind_raw":{kind}' in JsonLines(FIELDS).lines([event(kind=kind)])
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1", "192.0.2.255", "::1", "2001:db8::8:800:200c:417a"])
@@ -69,11 +74,11 @@ def test_addresses(text: str) -> None:
     family = socket.AF_INET6 if ":" in text else socket.AF_INET
     mapped = b"" if ":" in text else bytes(10) + b"\xff\xff"
     source = mapped + socket.inet_pton(family, text)
-    assert f'"source":"{text}"' in JsonLines(Event.layout, Clock()).lines([event(source=source)])
+    assert f'"source":"{text}"' in JsonLines(FIELDS).lines([event(source=source)])
 
 
 def test_in_a_table() -> None:
-    table = Table(Gadget("x", columns="kind source flags port").columns, Event.layout, Clock())
+    table = Table(select(FIELDS, Gadget("x", columns="kind source flags port").columns).columns)
     source = socket.inet_pton(socket.AF_INET6, "2001:db8::8:800:200c:417a")
     assert table.header + table.lines([event(13, 2, source)]) == (
         "KIND SOURCE                   FLAGS                             PORT\n"

@@ -15,6 +15,7 @@ from pybpf.gadget.fields import fields
 from pybpf.gadget.gadget import Column, Gadget
 from pybpf.gadget.output.columns import Table
 from pybpf.gadget.output.json import JsonLines
+from pybpf.gadget.select import select
 from pybpf.gadget.text import escape, fit, width
 from pybpf.spec import Array, CString, Int, Struct
 
@@ -39,7 +40,7 @@ def event(**changed: Any) -> tuple[Any, ...]:
 
 
 def table(layout: Struct, clock: Clock, columns: str = COLUMNS) -> Table:
-    return Table(Gadget("test", columns=columns).columns, layout, clock)
+    return Table(select(fields(layout, clock), Gadget("test", columns=columns).columns).columns)
 
 
 def test_table(layout: Struct, clock: Clock) -> None:
@@ -79,7 +80,7 @@ def test_column_of_no_field(layout: Struct, clock: Clock) -> None:
 
 
 def test_json(layout: Struct, clock: Clock) -> None:
-    assert JsonLines(layout, clock).lines([event(), event(op=7, file=b'"\xff\n', size=-1)]) == (
+    assert JsonLines(fields(layout, clock)).lines([event(), event(op=7, file=b'"\xff\n', size=-1)]) == (
         '{"delta_us":1030,"file":"foo","op":"F_READ","op_raw":0,'
         '"proc":{"comm":"bash","creds":{"gid":4294967294,"group":"4294967294","uid":4294967294,'
         '"user":"4294967294"},"pid":297},"size":6,'
@@ -92,17 +93,17 @@ def test_json(layout: Struct, clock: Clock) -> None:
 
 
 def test_root_has_names(layout: Struct, clock: Clock) -> None:
-    shown = json.loads(JsonLines(layout, clock).lines([event(uid=0, gid=0)]))
+    shown = json.loads(JsonLines(fields(layout, clock)).lines([event(uid=0, gid=0)]))
     assert shown["proc"]["creds"] == {"gid": 0, "group": "root", "uid": 0, "user": "root"}
 
 
 def test_an_empty_batch(layout: Struct, clock: Clock) -> None:
-    assert table(layout, clock).lines([]) == JsonLines(layout, clock).lines([]) == ""
+    assert table(layout, clock).lines([]) == JsonLines(fields(layout, clock)).lines([]) == ""
 
 
 @given(st.binary(max_size=40))
 def test_bytes_survive_json(data: bytes) -> None:
-    line = JsonLines(Struct("E", [("file", CString(64))]), Clock()).lines([(data,)])
+    line = JsonLines(fields(Struct("E", [("file", CString(64))]), Clock())).lines([(data,)])
     assert line.isascii()
     assert line.count("\n") == 1
     assert json.loads(line)["file"].encode("utf-8", "surrogateescape") == data.partition(b"\0")[0]

@@ -1,0 +1,90 @@
+"""Events from where they come to where they are shown."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+from pybpf.cli.console import Console
+from pybpf.cli.view import View
+from pybpf.events import Loss
+
+__all__ = ["Source", "show"]
+
+# Seconds between two looks at what the line of status says.
+_LOOK = 0.5
+
+
+class Source(Protocol):
+    """Where events come from; see events.Stream."""
+
+    shown: int
+
+    @property
+    def lost(self) -> int: ...
+
+    @property
+    def lost_by_cpu(self) -> dict[int, int]: ...
+
+    def batches(self, **ends: Any) -> Iterator[list[tuple[Any, ...]]]: ...
+
+
+def show(
+    source: Source,
+    view: View,
+    console: Console,
+    args: argparse.Namespace,
+    refresh: Callable[[], None],
+    wake: int | None = None,
+    interval: float | None = None,
+) -> None:
+    """Show events until an end, and say how many; `refresh` is called before each batch is shown."""
+    form, begun, shown = view.form, time.monotonic(), 0
+
+    def lost(losses: list[Loss]) -> None:
+        counts = {loss.cpu: loss.lost for loss in losses}
+        console.warn(f"{sum(counts.values())} events lost ({_by_cpu(counts)}), {source.lost} until now")
+        console.write(form.lost(losses))
+
+    def turn() -> None:
+        refresh()
+        (console.page if interval and form.repeated else console.write)(form.turn())
+
+    def status() -> None:
+        console.status(f"{_clock(time.monotonic() - begun)}  {shown} events, {source.lost} lost")
+
+    every = [(interval, turn)] if interval else []
+    every += [(_LOOK, status)] if console.live else []
+    # Of events that are left out none is counted.
+    most = None if view.conditions else args.max_events
+    ends = {"timeout": args.timeout, "most": most, "wake": wake, "lost": lost, "every": tuple(every)}
+    console.write(form.header)
+    for batch in source.batches(**ends):
+        refresh()
+        kept = view.keep(batch)
+        if args.max_events:
+            kept = kept[: args.max_events - shown]
+        shown += len(kept)
+        console.write(form.lines(kept))
+        if shown == args.max_events:
+            break
+    turn()
+    summary = f"{shown} events shown"
+    if source.shown != shown:
+        summary += f" of {source.shown}"
+    lost_by_cpu = source.lost_by_cpu
+    summary += f", {sum(lost_by_cpu.values())} lost"
+    if lost_by_cpu:
+        summary += f" ({_by_cpu(lost_by_cpu)}): a larger --buffer-size has more room"
+    console.say(summary)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest:02}"
+
+
+def _by_cpu(counts: Mapping[int, int]) -> str:
+    return ", ".join(f"CPU {cpu}: {count}" for cpu, count in counts.items())
