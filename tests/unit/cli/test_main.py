@@ -90,7 +90,9 @@ WRONG = {
         "--fields is about events, and --summary shows none: it takes --by"
     ),
     "run trace_fsslower --summary -o raw": "-o raw is for records of events, and --summary shows none",
-    "run trace_fsslower --summary --by pid": "--by: events have no field 'pid' (did you mean 'proc.pid' or 'proc.parent.pid'?)",
+    "run trace_fsslower --summary --by pid": (
+        "--by: events have no field 'pid' (did you mean 'proc.pid' or 'proc.parent.pid'?)"
+    ),
     "run hist_blockio -o yaml": "-o yaml is for events, and hist_blockio has none: it takes columns and json",
     "run trace_fsslower --timeout 0": (f"argument --timeout: '0' is no number of seconds above 0 {RUN_HELP}"),
     "run trace_fsslower --timeout nan": (
