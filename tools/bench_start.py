@@ -5,12 +5,14 @@ usage: tools/bench start [--kernel 6.12] [--native]
 
 Natively: what Python, `import pybpf` and `pybpf --help` take. In a guest whose clock counts executed
 instructions (QEMU's -icount): from exec to attached, and the peak of resident memory, of `pybpf run
-trace_fsslower` and of those peers whose packages are installed: fsslower (libbpf-tools), bpftrace.
+trace_fsslower` and of the same job by those peers that are installed (tools/setup --peers): fsslower of
+libbpf-tools, bpftrace. All run once before they are measured, so that files are in the guest's page cache.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import shutil
 import signal
@@ -18,8 +20,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-
-from bench_code import BPFTRACE
 
 NATIVE = {
     "python3 -c pass": [sys.executable, "-c", "pass"],
@@ -35,15 +35,28 @@ NATIVE = {
         "import sys; from pybpf.cli import main; sys.exit(main(['inspect', 'trace_fsslower']))",
     ],
 }
+# What trace_fsslower does, for bpftrace: a time by thread on entry to five functions, a threshold on return.
+FUNCTIONS = [
+    f"ext4_{name}" for name in ("file_read_iter", "file_write_iter", "file_open", "sync_file", "statfs")
+]
+BPFTRACE = f"""
+{", ".join(f"kprobe:{name}" for name in FUNCTIONS)} {{ @start[tid] = nsecs; }}
+{", ".join(f"kretprobe:{name}" for name in FUNCTIONS)} /@start[tid]/ {{
+    $us = (nsecs - @start[tid]) / 1000; delete(@start[tid]);
+    if ($us > 10000) {{ printf("%s %d %d\\n", comm, pid, $us); }}
+}}
+"""
+OURS, REFERENCE = "pybpf run trace_fsslower", "bpftrace, the same job"
+# Each command with what it says once it is attached.
 TRACERS = {
-    "pybpf run trace_fsslower": (["pybpf", "run", "trace_fsslower"], "tracing"),
-    "the same, once more": (["pybpf", "run", "trace_fsslower"], "tracing"),
-    "python3 -c pass": (
-        ["python3", "-c", "print('ready', flush=True); import time; time.sleep(60)"],
-        "ready",
+    "python3 -c pass": (["python3", "-c", "print('ready'); import time; time.sleep(60)"], "ready"),
+    OURS: (["pybpf", "run", "trace_fsslower"], "tracing"),
+    "the same, nothing kept": (
+        ["env", "XDG_CACHE_HOME=/dev/null", "pybpf", "run", "trace_fsslower"],
+        "tracing",
     ),
     "fsslower of libbpf-tools": (["fsslower", "-t", "ext4"], "Tracing"),
-    "bpftrace, reads and writes": (["bpftrace", "-e", BPFTRACE], "Attach"),
+    REFERENCE: (["bpftrace", "-e", BPFTRACE], "Attach"),
 }
 
 
@@ -71,20 +84,25 @@ def natively() -> None:
 
 def attached(command: list[str], ready: str) -> tuple[float, float]:
     """From exec to attached, in millions of the clock's nanoseconds, and the peak of memory in MB."""
-    output = Path("/tmp/tracer")
-    with output.open("wb") as file:
-        started = time.monotonic_ns()
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
-    memory = 0
-    while ready not in output.read_text(errors="replace"):
-        if process.poll() is not None:
-            sys.exit(f"{command[0]} ended: {output.read_text(errors='replace')}")
-        time.sleep(0.005)
+    ours, theirs = os.openpty()  # a terminal, to which C programs write a line at a time
+    started = time.monotonic_ns()
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    text = b""
+    while ready.encode() not in text:
+        try:
+            text += os.read(ours, 4096)
+        except OSError:  # nobody has it open any more
+            sys.exit(f"{command[0]} ended: {text.decode(errors='replace')}")
     spent = time.monotonic_ns() - started
-    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            memory = int(line.split()[1])
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    memory = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
     process.send_signal(signal.SIGINT)
+    try:
+        while os.read(ours, 4096):
+            pass
+    except OSError:
+        os.close(ours)
     process.wait()
     return spent / 1e6, memory / 1024
 
@@ -92,13 +110,18 @@ def attached(command: list[str], ready: str) -> tuple[float, float]:
 def in_guest() -> None:
     """Measure, in a guest that counts instructions."""
     subprocess.run(["modprobe", "ext4"], check=True)
-    print(f"{'IN THE GUEST':32}{'M INSTRUCTIONS':>15}{'PEAK MB':>9}")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed pybpf has its bytecode beside it
+    print(f"{'IN THE GUEST':32}{'FIRST':>8}{'M INSTRUCTIONS':>16}{'PEAK MB':>9}")
+    found = {}
     for name, (command, ready) in TRACERS.items():
         if shutil.which(command[0]) is None:
-            print(f"{name:32} not measured, since {command[0]} is not installed")
+            print(f"{name:32} left out, since {command[0]} is not installed: tools/setup --peers")
             continue
-        spent, memory = attached(command, ready)
-        print(f"{name:32}{spent:15.0f}{memory:9.1f}", flush=True)
+        first, _ = attached(command, ready)
+        found[name], memory = attached(command, ready)
+        print(f"{name:32}{first:8.0f}{found[name]:16.0f}{memory:9.1f}", flush=True)
+    if REFERENCE in found:
+        print(f"pybpf takes {found[OURS] / found[REFERENCE]:.3f} of what bpftrace takes (at most 0.25)")
 
 
 def main() -> None:
