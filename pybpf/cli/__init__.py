@@ -22,6 +22,7 @@ COMMANDS = {
     "btf": "show the types of a kernel, and which of them programs need",
     "asm": "turn a text of instructions into bytes",
     "containers": "show the containers that run, which --container and its like take",
+    "doctor": "find out what this kernel can do, or what a program needs of it",
     "new": "write a commented probe to begin with, and its test",
 }
 

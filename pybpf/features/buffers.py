@@ -7,12 +7,23 @@ import functools
 import mmap
 
 from pybpf.errors import SyscallError
-from pybpf.features.feature import Feature
-from pybpf.sys import Fd, command
+from pybpf.features.feature import Feature, answer
+from pybpf.sys import Fd, command, cpus, perf
 from pybpf.sys.memlock import with_memlock
-from pybpf.uapi import bpf
+from pybpf.uapi import bpf, perf_event
 
-__all__ = ["ringbuf"]
+__all__ = ["perf_buffer", "ringbuf"]
+
+
+@functools.cache
+def perf_buffer() -> Feature:
+    """A perf event into which programs send, one a processor."""
+
+    def try_it() -> None:
+        event = perf_event.PERF_COUNT_SW_BPF_OUTPUT
+        perf.open_event("trial", cpus.online()[0], type=perf_event.PERF_TYPE_SOFTWARE, config=event).close()
+
+    return answer("perf buffer", "4.4", try_it)
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from pybpf.sys import Fd, command
 from pybpf.sys.memlock import with_memlock
 from pybpf.uapi import bpf
 
-__all__ = ["Feature", "answer", "program_feature", "require", "trial"]
+__all__ = ["Feature", "answer", "answered", "program_feature", "require", "trial"]
 
 
 class Feature(NamedTuple):
@@ -51,6 +51,14 @@ def answer(name: str, since: str, try_it: Callable[[], str | None]) -> Feature:
         return Feature(name, since, try_it() or "")
     except SyscallError as error:
         return Feature(name, since, error.why or str(error), not error.lacking)
+
+
+def answered(probe: Callable[[], Feature]) -> Feature:
+    """What a function of this package says, or, where it raises SyscallError, why it can't."""
+    try:
+        return probe()
+    except SyscallError as error:
+        return Feature(probe.__name__.replace("_", " "), "", error.why or str(error), not error.lacking)
 
 
 def trial(code: bytes, **fields: int | bytes | bytearray) -> Fd:

@@ -11,7 +11,7 @@ from pybpf.features.feature import Feature, program_feature
 from pybpf.sys import explain
 from pybpf.sys.privilege import privilege
 
-__all__ = ["ktime_get_boot_ns", "probe_read_kernel", "rdonly_cast"]
+__all__ = ["attach_cookie", "ktime_get_boot_ns", "probe_read_kernel", "rdonly_cast"]
 
 
 @functools.cache
@@ -29,6 +29,12 @@ def ktime_get_boot_ns() -> Feature:
     """The clock that goes on while the machine sleeps."""
     code = [ops.call("ktime_get_boot_ns"), ops.mov64(R0, 0), ops.exit_()]
     return program_feature("bpf_ktime_get_boot_ns", "5.8", link(code))
+
+
+@functools.cache
+def attach_cookie() -> Feature:
+    """A number that a program gets from the link through which it runs."""
+    return program_feature("cookies of links", "5.15", link([ops.call("get_attach_cookie"), ops.exit_()]))
 
 
 @functools.cache

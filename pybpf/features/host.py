@@ -11,8 +11,9 @@ from pybpf.features.feature import Feature
 from pybpf.features.helpers import ktime_get_boot_ns, probe_read_kernel, rdonly_cast
 from pybpf.features.instructions import isa_v4, jmp32, stack_index
 from pybpf.spec import ARCHITECTURES, Target
+from pybpf.sys import modules
 
-__all__ = ["host_target", "vmlinux_btf"]
+__all__ = ["host_target", "modules_btf", "vmlinux_btf"]
 
 # The names that code generation knows (spec.Target.features).
 _FEATURES = {
@@ -36,6 +37,20 @@ def vmlinux_btf() -> Feature:
     except BpfError as error:
         return Feature("BTF", "5.2", str(error))
     return Feature("BTF", "5.2")
+
+
+@functools.cache
+def modules_btf() -> Feature:
+    """The types of what is in its modules, of one that is loaded."""
+    name, since = "BTF of modules", "5.11"
+    found = modules.with_types()
+    if found:
+        return Feature(name, since, value=f"of {len(found)}")
+    if modules.any_loaded():
+        return Feature(
+            name, since, "none of the loaded modules has it: fentry works for vmlinux's functions only"
+        )
+    return Feature(name, since, "no module is loaded", known=False)
 
 
 @functools.cache

@@ -8,15 +8,11 @@ from typing import Any
 from pybpf.dsl import Choice, table
 from pybpf.dsl.params import Option
 from pybpf.errors import UsageError
-from pybpf.sys.mounts import mount_of, mounts
+from pybpf.sys.mounts import kernel_type, mount_of, mounts
 
 __all__ = ["FileSystems"]
 
 _AUTO = "auto"
-
-# Types of mounts that the functions of another file system serve. What follows a dot (`fuse.sshfs`) says who
-# serves it in user space.
-_SERVED = {"ext2": "ext4", "ext3": "ext4", "fuseblk": "fuse", "nfs4": "nfs", "virtiofs": "fuse"}
 
 
 class FileSystems(Choice):
@@ -47,7 +43,7 @@ class FileSystems(Choice):
         return self._at(text) if "/" in text else super().parse(text)
 
     def _mounted(self) -> str:
-        types = {_row(mount.type) for mount in mounts()}
+        types = {kernel_type(mount.type) for mount in mounts()}
         found = [name for name in self.rows if name in types]
         if not found:
             raise UsageError(f"none of {', '.join(self.rows)} is mounted: {self.option} says which to trace")
@@ -58,11 +54,6 @@ class FileSystems(Choice):
             mount = mount_of(path)
         except OSError as error:
             raise UsageError(f"{path}: {os.strerror(error.errno or 0)}") from None
-        if _row(mount.type) not in self.rows:
+        if kernel_type(mount.type) not in self.rows:
             raise UsageError(f"{path} is on {mount.type}, which is none of {', '.join(self.rows)}")
-        return _row(mount.type)
-
-
-def _row(type: str) -> str:
-    name = type.partition(".")[0]
-    return _SERVED.get(name, name)
+        return kernel_type(mount.type)

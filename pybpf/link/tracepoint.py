@@ -23,7 +23,7 @@ def there(names: Iterable[str]) -> set[str]:
 def absent(name: str) -> str:
     """Why there is no such tracepoint, and what to do."""
     if tracefs.path() is None:
-        return "tracefs is not mounted, or not for this user: mount -t tracefs nodev /sys/kernel/tracing"
+        return tracefs.absent()
     category, _, own = name.partition("/")
     known = tracefs.names("events")
     if category not in known:

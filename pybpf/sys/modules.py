@@ -8,7 +8,7 @@ import re
 
 from pybpf.sys.files import read_text
 
-__all__ = ["available", "loaded"]
+__all__ = ["any_loaded", "available", "loaded", "with_types"]
 
 
 def loaded(name: str) -> bool:
@@ -19,6 +19,19 @@ def loaded(name: str) -> bool:
 def available(name: str) -> bool:
     """Can it be loaded with modprobe?"""
     return bool(re.search(rf"/{re.escape(name)}\.ko(\.\w+)?:", _index("modules.dep")))
+
+
+def any_loaded() -> bool:
+    """Is any there that isn't built in?"""
+    return bool(read_text("/proc/modules"))
+
+
+def with_types() -> list[str]:
+    """The loaded ones whose BTF the kernel has (5.11)."""
+    try:
+        return [name for name in os.listdir("/sys/kernel/btf") if name != "vmlinux"]
+    except OSError:
+        return []
 
 
 @functools.cache

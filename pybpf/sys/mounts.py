@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 from pybpf.sys.files import read_text
 
-__all__ = ["Mount", "mount_of", "mounts"]
+__all__ = ["Mount", "kernel_type", "known_types", "mount_of", "mounts"]
+
+# Types that another file system's functions serve.
+_SERVED = {"ext2": "ext4", "ext3": "ext4", "fuseblk": "fuse", "nfs4": "nfs", "virtiofs": "fuse"}
 
 
 class Mount(NamedTuple):
@@ -31,6 +34,20 @@ def mount_of(path: str) -> Mount:
     around = [mount for mount in mounts() if f"{real}/".startswith(f"{mount.point.rstrip('/')}/")]
     # Of those at the same place, the last lies on top.
     return max(reversed(around), key=lambda mount: len(mount.point))
+
+
+def kernel_type(type: str) -> str:
+    """The file system whose functions in the kernel serve a type of mounts.
+
+    What follows a dot (`fuse.sshfs`) says who serves it in user space.
+    """
+    name = type.partition(".")[0]
+    return _SERVED.get(name, name)
+
+
+def known_types() -> set[str]:
+    """The types of file systems that the kernel and its loaded modules have (proc_filesystems(5))."""
+    return {line.split()[-1] for line in read_text("/proc/filesystems").splitlines()}
 
 
 def _plain(text: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from pybpf.sys.files import read_bytes, read_text
+from pybpf.sys.mounts import mounts
 
-__all__ = ["exists", "names", "path", "read", "tracepoint_id"]
+__all__ = ["absent", "exists", "hidden", "names", "path", "read", "tracepoint_id"]
 
 # Where it is mounted since 4.1, and where it shows through debugfs.
 _PLACES = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
@@ -15,6 +16,22 @@ _PLACES = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 def path() -> str | None:
     """Where tracefs is mounted and may be looked into; None when nowhere."""
     return next((place for place in _PLACES if os.path.exists(f"{place}/events")), None)
+
+
+def absent() -> str:
+    """Why there is no `path`, and what to do; empty when there is."""
+    if path() is not None:
+        return ""
+    if hidden():
+        return (
+            f"this user may not look into {_PLACES[0]}: run it as root (sudo), or give it CAP_DAC_READ_SEARCH"
+        )
+    return f"tracefs is not mounted: mount -t tracefs nodev {_PLACES[0]}"
+
+
+def hidden() -> bool:
+    """Is it there, but not for this user?"""
+    return path() is None and any(mount.point in _PLACES for mount in mounts())
 
 
 def exists(name: str) -> bool:

@@ -15,6 +15,7 @@ from pybpf.errors import BpfError, LoadError, SyscallError, UnsupportedFeature
 from pybpf.link import event, interfaces, perf_event, raw_tracepoint, uprobe
 from pybpf.spec import Function
 from pybpf.sys import Fd, cpus, kallsyms, libraries, perf, tracefs
+from pybpf.sys.mounts import Mount
 from pybpf.uapi import bpf
 
 SYMBOLS = b"ffffffff81000200 T __traceiter_sys_enter\nffffffff81000300 t __traceiter_ext4_sync\t[ext4]\n"
@@ -362,15 +363,26 @@ def test_places(kind: str, there: str, missing: str, why: str) -> None:
     assert link.resolve(wanted, kind) == ((there,), (link.Missing(missing, why),))
 
 
-def test_without_tracefs_there_are_no_tracepoints(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("mounted", "why"),
+    [
+        ([], "tracefs is not mounted: mount -t tracefs nodev /sys/kernel/tracing"),
+        (
+            [Mount("/sys/kernel/tracing", "tracefs")],
+            "this user may not look into /sys/kernel/tracing: run it as root (sudo), or give it"
+            " CAP_DAC_READ_SEARCH",
+        ),
+    ],
+)
+def test_without_tracefs_there_are_no_tracepoints(
+    monkeypatch: pytest.MonkeyPatch, mounted: list[Mount], why: str
+) -> None:
     monkeypatch.setattr(tracefs, "path", lambda: None)
+    monkeypatch.setattr(tracefs, "mounts", lambda: mounted)
     monkeypatch.setattr(tracefs, "tracepoint_id", lambda category, name: None)
     with pytest.raises(LoadError) as caught:
         link.attach("tracepoint", 3, "sched/sched_switch")
-    assert str(caught.value) == (
-        "tracepoint sched/sched_switch: tracefs is not mounted, or not for this user:"
-        " mount -t tracefs nodev /sys/kernel/tracing"
-    )
+    assert str(caught.value) == f"tracepoint sched/sched_switch: {why}"
 
 
 def test_a_kernel_without_uprobes(monkeypatch: pytest.MonkeyPatch) -> None:
