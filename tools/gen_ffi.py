@@ -122,7 +122,22 @@ struct bpf_prog_info {
     uint32_t verified_insns, attach_btf_obj_id, attach_btf_id;
 };
 struct bpf_btf_info { void *btf; uint32_t btf_size, id; void *name; uint32_t name_len, kernel_btf; };
-struct bpf_link_info { uint32_t type, id, prog_id; };
+struct bpf_link_info {
+    uint32_t type, id, prog_id;
+    union {
+        struct {
+            void *kprobe_multi_addrs;
+            uint32_t kprobe_multi_count, kprobe_multi_flags;
+            uint64_t kprobe_multi_missed;
+        };
+        struct {
+            uint32_t perf_event_type, perf_event_unused;
+            void *perf_event_name;
+            uint32_t perf_event_name_len, perf_event_offset;
+            uint64_t perf_event_addr, perf_event_missed;
+        };
+    };
+};
 
 struct perf_event_attr {
     uint32_t type, size;

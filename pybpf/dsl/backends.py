@@ -95,7 +95,7 @@ def _programs(
         if backend.name != "fentry":  # such a program goes to one function; others may go to several
             backend = Backend("", backend.name)
         apart = exits[symbol] if backend.name == "session" else None
-        groups.setdefault((backend, apart), {})[place._replace(names=(symbol,))] = cookie
+        groups.setdefault((backend, apart), {})[place] = cookie
     if not places:
         groups[_PLAIN, None] = {}
     for number, ((backend, apart), functions) in enumerate(groups.items()):

@@ -9,7 +9,15 @@ from pybpf.features.feature import Feature, require
 from pybpf.features.helpers import ktime_get_boot_ns, probe_read_kernel, rdonly_cast
 from pybpf.features.host import host_target, vmlinux_btf
 from pybpf.features.instructions import isa_v4, jmp32, stack_index
-from pybpf.features.probes import fentry, kprobe, perf_link, uprobe
+from pybpf.features.probes import (
+    fentry,
+    kprobe,
+    kprobe_events,
+    kprobe_multi,
+    kprobe_session,
+    perf_link,
+    uprobe,
+)
 
 __all__ = [
     "Feature",
@@ -20,6 +28,9 @@ __all__ = [
     "iterator",
     "jmp32",
     "kprobe",
+    "kprobe_events",
+    "kprobe_multi",
+    "kprobe_session",
     "ktime_get_boot_ns",
     "netfilter",
     "perf_link",

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import errno
 import functools
+import struct
 
 from pybpf.asm import link, ops
 from pybpf.asm.ops import R0
 from pybpf.errors import BpfError, SyscallError
 from pybpf.features.feature import Feature, trial
-from pybpf.sys import Fd, command, perf, tracefs
+from pybpf.sys import Fd, command, kallsyms, perf, tracefs
 from pybpf.uapi import bpf
 
-__all__ = ["fentry", "kprobe", "perf_link", "uprobe"]
+__all__ = [
+    "fentry",
+    "kprobe",
+    "kprobe_events",
+    "kprobe_multi",
+    "kprobe_session",
+    "perf_link",
+    "uprobe",
+]
 
 
 @functools.cache
@@ -24,6 +33,50 @@ def kprobe() -> Feature:
         return Feature("kprobes by perf_event_open", "4.17", "run a newer kernel")
     why = "it was built without CONFIG_KPROBE_EVENTS; run a kernel that has it, as distributions' do"
     return Feature("kprobes", "", why)
+
+
+@functools.cache
+def kprobe_events() -> Feature:
+    """kprobes by tracefs."""
+    name, since = "kprobes by tracefs", "4.1"
+    if tracefs.path() is None:
+        return Feature(name, since, "tracefs is not mounted: mount -t tracefs nodev /sys/kernel/tracing")
+    if tracefs.exists("kprobe_events"):
+        return Feature(name, since)
+    return Feature(name, since, "it was built without CONFIG_KPROBE_EVENTS")
+
+
+@functools.cache
+def kprobe_multi() -> Feature:
+    """One bpf_link for kprobes on many functions, tried on one that is there for tests (net/bpf/test_run.c).
+
+    Raises SyscallError when this process may not load programs.
+    """
+    return _multi("kprobe.multi", "5.18", bpf.BPF_TRACE_KPROBE_MULTI)
+
+
+@functools.cache
+def kprobe_session() -> Feature:
+    """The same with one program at a function's entry and return."""
+    name, since = "kprobe.session", "6.10"
+    multi = kprobe_multi()
+    return _multi(name, since, bpf.BPF_TRACE_KPROBE_SESSION) if multi else Feature(name, since, multi.why)
+
+
+def _multi(name: str, since: str, attach_type: int) -> Feature:
+    addresses = kallsyms.addresses("bpf_fentry_test1")
+    if not addresses:
+        return Feature(name, since, "the addresses of functions are hidden (sysctl kernel.kptr_restrict)")
+    try:
+        with trial(link([ops.mov64(R0, 0), ops.exit_()]), expected_attach_type=attach_type) as program:
+            fields = {"prog_fd": program.fileno(), "attach_type": attach_type, "kprobe_cnt": 1}
+            packed = struct.pack("=Q", addresses[0])
+            Fd(command(bpf.BPF_LINK_CREATE, **fields, kprobe_addrs=packed), name).close()
+    except SyscallError as error:
+        if error.errno == errno.EPERM:
+            raise
+        return Feature(name, since, "the kernel doesn't know it, or was built without CONFIG_FPROBE")
+    return Feature(name, since)
 
 
 @functools.cache

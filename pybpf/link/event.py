@@ -26,14 +26,15 @@ def attach(
     on: Iterable[int] | None = None,
     pid: int = -1,
     cookie: int = 0,
+    make: Callable[..., Link] = Link,
     **fields: Any,
 ) -> Link:
     """Run the program (its descriptor) at an event; `fields` are perf_event_attr's.
 
     `on`: one event on each of these CPUs; None: one event, bound to any processor that runs, on which the
     program runs wherever it happens. `pid`: one process, or all (-1). `cookie`: what the program gets by
-    get_attach_cookie(); UnsupportedFeature before 5.15. `why` says what a refusal means here: with a reason
-    it becomes LoadError (`.name` is the symbol), else it is SyscallError.
+    get_attach_cookie(); UnsupportedFeature before 5.15. `make` makes the link. `why` says what a refusal
+    means here: with a reason it becomes LoadError (`.name` is the symbol), else it is SyscallError.
     """
     what = f"{kind} {symbol}"
     links, events = [], []
@@ -53,7 +54,7 @@ def attach(
             if link is not None:
                 links.append(undo.enter_context(link))
         undo.pop_all()
-    return Link(kind, symbol, links, events, cookie)
+    return make(kind, symbol, links, events, cookie)
 
 
 def _refused(what: str, symbol: str, error: SyscallError, why: Why) -> Exception:

@@ -14,6 +14,8 @@ from pybpf.link import (
     interfaces,
     iterator,
     kprobe,
+    kprobe_events,
+    kprobe_multi,
     lsm,
     netfilter,
     perf_event,
@@ -67,6 +69,11 @@ _TRACEPOINTS = (raw_tracepoint.there, raw_tracepoint.absent, "raw tracepoints")
 KINDS = {
     "kprobe": Kind(kprobe.attach, *_FUNCTIONS),
     "kretprobe": Kind(partial(kprobe.attach, retprobe=True), *_FUNCTIONS),
+    "kprobe.multi": Kind(kprobe_multi.attach, *_FUNCTIONS),
+    "kretprobe.multi": Kind(partial(kprobe_multi.attach, retprobe=True), *_FUNCTIONS),
+    "kprobe.session": Kind(kprobe_multi.attach_session, *_FUNCTIONS),
+    "kprobe.tracefs": Kind(kprobe_events.attach, *_FUNCTIONS),
+    "kretprobe.tracefs": Kind(partial(kprobe_events.attach, retprobe=True), *_FUNCTIONS),
     "fentry": Kind(fentry.attach, *_FUNCTIONS),
     "fexit": Kind(fentry.attach_exit, *_FUNCTIONS),
     "fmod_ret": Kind(fentry.attach_modify, *_FUNCTIONS),
@@ -92,9 +99,13 @@ def _kind(name: str) -> Kind:
     return KINDS[name]
 
 
-def attach(kind: str, program: int, symbol: str, cookie: int = 0) -> Link:
-    """Attach a program, by its descriptor, as `spec.Attach.kind` says; `cookie` for kinds that have them."""
-    return _kind(kind).attach(program, symbol, **({"cookie": cookie} if cookie else {}))
+def attach(kind: str, program: int, symbol: str, cookie: int = 0, maxactive: int = 0) -> Link:
+    """Attach a program, by its descriptor, as `spec.Attach.kind` says.
+
+    `cookie` and `maxactive` are for kinds that have them.
+    """
+    options = {"cookie": cookie, "maxactive": maxactive}
+    return _kind(kind).attach(program, symbol, **{name: value for name, value in options.items() if value})
 
 
 def resolve(places: Iterable[Function], kind: str = "kprobe") -> Resolved:

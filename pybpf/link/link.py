@@ -11,8 +11,12 @@ from typing import NamedTuple
 from pybpf import features
 from pybpf.errors import LoadError
 from pybpf.sys import Fd, bpffs, object_info
+from pybpf.uapi import bpf
 
 __all__ = ["Link", "LinkInfo"]
+
+
+_KPROBES = (bpf.BPF_PERF_EVENT_KPROBE, bpf.BPF_PERF_EVENT_KRETPROBE)
 
 
 class LinkInfo(NamedTuple):
@@ -28,6 +32,17 @@ class LinkInfo(NamedTuple):
     program: int
     cookie: int
     pinned: str
+
+
+def _missed(link: int) -> int | None:
+    (kind,) = object_info(link, "link", "type")
+    if kind == bpf.BPF_LINK_TYPE_KPROBE_MULTI:
+        count, missed = object_info(link, "link", "kprobe_multi_count", "kprobe_multi_missed")
+        return int(missed) if count else None
+    if kind == bpf.BPF_LINK_TYPE_PERF_EVENT:
+        event, missed = object_info(link, "link", "perf_event_type", "perf_event_missed")
+        return int(missed) if event in _KPROBES else None
+    return None
 
 
 class Link:
@@ -60,6 +75,14 @@ class Link:
         if self._links:
             number, program = object_info(self._links[0].fileno(), "link", "id", "prog_id")
         return LinkInfo(self.kind, self.symbol, number, program, self.cookie, self._pinned)
+
+    def missed(self) -> int | None:
+        """How often the kernel had to leave its program out, as for want of a kretprobe's memory.
+
+        None where it doesn't say, or what is attached can't be missed so (kprobes: 6.7; tracefs: all).
+        """
+        counts = [_missed(each.fileno()) for each in self._links if not each.closed]
+        return sum(filter(None, counts)) if any(count is not None for count in counts) else None
 
     def pin(self, path: str) -> None:
         """Keep it attached, after this process's end too, by a file in a bpffs, until that is unlinked (5.7).

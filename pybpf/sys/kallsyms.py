@@ -10,7 +10,17 @@ from collections.abc import Iterable
 from pybpf.sys import tracefs
 from pybpf.sys.files import read_bytes
 
-__all__ = ["address_of", "find", "names_at", "nearest", "notrace", "parse", "readable", "starting_with"]
+__all__ = [
+    "address_of",
+    "addresses",
+    "find",
+    "names_at",
+    "nearest",
+    "notrace",
+    "parse",
+    "readable",
+    "starting_with",
+]
 
 
 def _text() -> bytes:
@@ -59,6 +69,13 @@ def address_of(name: str) -> int:
     """The address of a symbol of the kernel itself; 0 when it has none or addresses are hidden."""
     found = re.search(rb"^([0-9a-f]+) \w %s$" % re.escape(name).encode(), _text(), re.MULTILINE)
     return int(found[1], 16) if found else 0
+
+
+def addresses(name: str) -> list[int]:
+    """Those of the functions of that name, in the kernel and its modules; none when they are hidden."""
+    pattern = rb"^([0-9a-f]+) [tTwW] %s(?:\t\[.*\])?$" % re.escape(name).encode()
+    found = (int(each, 16) for each in re.findall(pattern, _text(), re.MULTILINE))
+    return [address for address in found if address]
 
 
 def names_at(addresses: Iterable[int]) -> dict[int, str]:

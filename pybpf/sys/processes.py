@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pybpf.sys.files import read_bytes
 
-__all__ = ["Mapping", "mappings", "parse"]
+__all__ = ["Mapping", "alive", "mappings", "parse"]
 
 
 class Mapping(NamedTuple):
@@ -28,6 +28,11 @@ def parse(text: bytes) -> list[Mapping]:
             start, end = (int(word, 16) for word in place.split(b"-"))
             found.append(Mapping(start, end, int(offset, 16), os.fsdecode(path[0]) if path else ""))
     return found
+
+
+def alive(pid: int) -> bool:
+    """Is there a process of that number?"""
+    return os.path.exists(f"/proc/{pid}")
 
 
 def mappings(pid: int) -> list[Mapping]:

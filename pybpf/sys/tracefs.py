@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
+from pybpf.errors import SyscallError
+from pybpf.sys.fd import Fd
 from pybpf.sys.files import read_bytes, read_text
 from pybpf.sys.mounts import mounts
 
-__all__ = ["absent", "exists", "hidden", "names", "path", "read", "tracepoint_id"]
+__all__ = ["Appender", "absent", "exists", "hidden", "names", "path", "read", "tracepoint_id"]
 
 # Where it is mounted since 4.1, and where it shows through debugfs.
 _PLACES = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
@@ -49,6 +51,27 @@ def names(folder: str) -> list[str]:
 def read(name: str) -> bytes:
     """The content of a file of tracefs; empty when it can't be read."""
     return read_bytes(f"{path()}/{name}")
+
+
+class Appender(Fd):
+    """A file of tracefs that takes a command a line, such as `kprobe_events`. Raises SyscallError."""
+
+    def __init__(self, name: str) -> None:
+        try:
+            # Without O_APPEND, opening it would remove all that it lists.
+            fd = os.open(f"{path()}/{name}", os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        except OSError as error:
+            raise SyscallError(
+                f"open({name})", error.errno or 0, "tracefs must be mounted, for root"
+            ) from None
+        super().__init__(fd, name)
+
+    def write(self, line: str) -> None:
+        """Give it a command. Raises SyscallError."""
+        try:
+            os.write(self.fileno(), line.encode() + b"\n")
+        except OSError as error:
+            raise SyscallError(f"write({self.what}, {line!r})", error.errno or 0) from None
 
 
 def tracepoint_id(category: str, name: str) -> int | None:
