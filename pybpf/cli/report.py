@@ -41,10 +41,14 @@ def show(
         raise UsageError(
             f"-o {args.output} is for events, and {program.name} has none: it takes columns and json"
         )
-    with Report(program, values, strict=args.strict, passes=passes(), warn=console.warn) as report:
+    with Report(
+        program, values, strict=args.strict, passes=passes(), attach=args.attach, warn=console.warn
+    ) as report:
         signals.deferred = True
         if args.verbose:
             console.say(f"attached to {', '.join(report.attached)}")
+            for line in report.backends:
+                console.say(line)
         privilege.drop(report, args, console.say)
         console.say(f"counting for {program.name} … Ctrl-C to show it")
         report.wait(timeout=args.timeout, wake=signals.fileno())

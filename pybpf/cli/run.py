@@ -68,10 +68,13 @@ def _events(
     )
     _push(view, program, values, args, console)
     given = {"buffer": args.buffer, "size": args.buffer_size, "strict": args.strict, "passes": passes()}
+    given["attach"] = args.attach
     with Session(program, values, warn=console.warn, **given) as session:
         signals.deferred = True
         if args.verbose:
             console.say(f"attached to {', '.join(session.attached)}")
+            for line in session.backends:
+                console.say(line)
         privilege.drop(session, args, console.say)
         console.say(f"tracing {program.name} … Ctrl-C to end")
         show(session, view, console, args, clock.refresh, signals.fileno(), args.interval)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from pybpf import features
-from pybpf.errors import LoadError
-from pybpf.link import KINDS, Missing, attach, resolve
+from pybpf.errors import LoadError, SyscallError, UnsupportedFeature
+from pybpf.link import KINDS, Link, Missing, attach, resolve
 from pybpf.load import Loaded, Program
 from pybpf.spec import Function, ObjectSpec, ProgramSpec
 
@@ -17,25 +18,37 @@ __all__ = ["Attachments"]
 # A place, beside what such places are called: what the kinds of probes that go there share.
 _Place = tuple[str, Function]
 
+# For a place, the symbol that is there, and why a back-end failed: the programs of the next one, or none.
+Instead = Callable[[Function, str, str], list[Program]]
+
 # They are attached before what goes to the same place. Were the entry first, an operation that ends before
 # its exit is attached would leave its start behind; an exit without its entry does nothing.
-_EXITS = ("kretprobe", "uretprobe", "fexit")
+_EXITS = ("kretprobe", "kretprobe.multi", "kretprobe.tracefs", "uretprobe", "fexit")
 
 
 class Attachments:
     """Attaches the programs of an object, and owns what is attached.
 
     A place that is not there, or that can't be probed, is left out: a warning to `warn`, an error when
-    `strict` or when nothing else is left (LoadError). A kernel without kprobes is UnsupportedFeature.
+    `strict` or when nothing else is left (LoadError); so are those functions that are `impossible`, with the
+    reason. A kernel without kprobes is UnsupportedFeature.
     """
 
-    def __init__(self, spec: ObjectSpec, *, strict: bool, warn: Callable[[str], None]) -> None:
-        if any(program.attach.kind in ("kprobe", "kretprobe") for program in spec.programs):
-            features.require(features.kprobe())
+    def __init__(
+        self,
+        spec: ObjectSpec,
+        *,
+        strict: bool,
+        warn: Callable[[str], None],
+        impossible: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self._require(spec)
         self._symbols: dict[_Place, str] = {}
         self._strict = strict
         self._warn = warn
         self._owned = contextlib.ExitStack()
+        self._runs: list[tuple[Program, str, Link]] = []
+        self._missed: dict[str, int] | None = None
         self.attached: list[str] = []
         missing: list[Missing] = []
         for kind, functions in _by_kind(spec).items():
@@ -45,36 +58,71 @@ class Attachments:
             for function in functions:
                 # Of alternatives, the first that is there.
                 symbol = next((name for name in function.names if name in there), None)
-                if symbol is not None:
+                if symbol is None:
+                    continue
+                if symbol in impossible:
+                    missing.append(Missing(symbol, impossible[symbol]))
+                else:
                     self._symbols[KINDS[kind].places, function] = symbol
         self._leave_out(missing, bool(self._symbols))
 
     def needed(self, spec: ObjectSpec) -> ObjectSpec:
         """The object without the programs that have nothing to be attached to."""
+        self._require(spec)
         programs = (each for each in spec.programs if not self._symbols.keys().isdisjoint(_places(each)))
         return spec._replace(programs=tuple(programs))
 
-    def attach(self, loaded: Loaded) -> None:
-        """Attach each program to its functions; `attached` names those where this went well."""
+    @staticmethod
+    def _require(spec: ObjectSpec) -> None:
+        if any(program.attach.kind in ("kprobe", "kretprobe") for program in spec.programs):
+            features.require(features.kprobe())
+
+    def attach(self, loaded: Loaded, instead: Instead = lambda place, symbol, why: []) -> None:
+        """Attach each program to its functions; `attached` names those where this went well.
+
+        Where it doesn't, `instead` gives programs to attach by another back-end, as long as there are any.
+        """
         missing = []
         for place, programs in _operations(loaded).items():
             symbol = self._symbols.get(place)
             if symbol is None:
                 continue
             try:
-                self._attach(programs, place[1], symbol)
+                self._attach(programs, place[1], symbol, instead)
             except LoadError as error:
                 missing.append(Missing(symbol, str(error)))
             else:
                 self.attached.append(symbol)
         self._leave_out(missing, bool(self.attached))
 
-    def _attach(self, programs: list[Program], function: Function, symbol: str) -> None:
-        with contextlib.ExitStack() as pair:
-            for program in programs:
-                how = program.spec.attach
-                pair.enter_context(attach(how.kind, program.fileno(), symbol, how.cookie(function)))
-            self._owned.enter_context(pair.pop_all())
+    def _attach(self, programs: list[Program], place: Function, symbol: str, instead: Instead) -> None:
+        try:
+            with contextlib.ExitStack() as pair:
+                for program in programs:
+                    how = program.spec.attach
+                    options = (how.cookie(place), how.maxactive)
+                    link = pair.enter_context(attach(how.kind, program.fileno(), symbol, *options))
+                    self._runs.append((program, symbol, link))
+                self._owned.enter_context(pair.pop_all())
+        except (LoadError, SyscallError, UnsupportedFeature) as error:
+            others = instead(place, symbol, str(error))
+            if not others:
+                raise
+            self._attach(_exits_first(others), place, symbol, instead)
+
+    def missed(self) -> dict[str, int]:
+        """How often programs could not run, by place: of a program at several places, these together."""
+        if self._missed is not None:
+            return self._missed
+        counts: dict[str, int] = {}
+        places: dict[Program, list[str]] = {}
+        for program, symbol, link in self._runs:
+            counts[symbol] = counts.get(symbol, 0) + (link.missed() or 0)
+            places.setdefault(program, []).append(symbol)
+        for program, symbols in places.items():
+            name = ", ".join(symbols)
+            counts[name] = counts.get(name, 0) + program.misses()
+        return {name: count for name, count in counts.items() if count}
 
     def _leave_out(self, missing: list[Missing], others: bool) -> None:
         if missing and (self._strict or not others):
@@ -84,7 +132,10 @@ class Attachments:
 
     def close(self) -> None:
         """Detach all."""
-        self._owned.close()
+        try:
+            self._missed = self.missed()
+        finally:
+            self._owned.close()
 
 
 def _places(program: ProgramSpec) -> list[_Place]:
@@ -107,9 +158,11 @@ def _operations(loaded: Loaded) -> dict[_Place, list[Program]]:
     for program in loaded.programs.values():
         for place in _places(program.spec):
             operations.setdefault(place, []).append(program)
-    for programs in operations.values():
-        programs.sort(key=lambda program: program.spec.attach.kind not in _EXITS)
-    return operations
+    return {place: _exits_first(programs) for place, programs in operations.items()}
+
+
+def _exits_first(programs: list[Program]) -> list[Program]:
+    return sorted(programs, key=lambda program: program.spec.attach.kind not in _EXITS)
 
 
 def _summary(missing: list[Missing], others: bool) -> str:

@@ -11,10 +11,10 @@ from pybpf.codegen import OPTIONAL
 from pybpf.dsl import LinearHist, Log2Hist, StackTrace
 from pybpf.errors import UsageError
 from pybpf.gadget import folded, histogram
+from pybpf.gadget.host import HostBuild
 from pybpf.gadget.privilege import STACKS
 from pybpf.gadget.programs import Program
 from pybpf.gadget.running import Running
-from pybpf.gadget.session import host_spec
 
 __all__ = ["Report"]
 
@@ -35,11 +35,13 @@ class Report(Running):
         *,
         strict: bool = False,
         passes: frozenset[str] = frozenset(OPTIONAL),
+        attach: str = "auto",
         warn: Callable[[str], None] = lambda text: None,
     ) -> None:
         declared = program.gadget.report
         assert declared is not None
-        super().__init__(host_spec(program, values, None, passes), values, strict=strict, warn=warn)
+        build = HostBuild(program, values, passes=passes, attach=attach)
+        super().__init__(build, values, strict=strict, warn=warn)
         try:
             self._declared = declared
             self._map = self.maps[declared.name]

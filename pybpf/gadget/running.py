@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
+from pybpf.errors import BpfError
 from pybpf.gadget.attach import Attachments
 from pybpf.gadget.filters import mntns_filter_map
+from pybpf.gadget.host import HostBuild
 from pybpf.gadget.privilege import give_up
-from pybpf.load import load
-from pybpf.spec import ObjectSpec
+from pybpf.load import Loaded, Program, load
+from pybpf.spec import Function, ObjectSpec
 
 __all__ = ["Running"]
 
@@ -24,21 +26,53 @@ class Running:
     """
 
     def __init__(
-        self, spec: ObjectSpec, values: Mapping[str, Any], *, strict: bool, warn: Callable[[str], None]
+        self, build: HostBuild, values: Mapping[str, Any], *, strict: bool, warn: Callable[[str], None]
     ) -> None:
+        self._build = build
+        spec = build.spec()
         # Before anything is loaded, which takes the most time.
-        self._attachments = Attachments(spec, strict=strict, warn=warn)
+        impossible = build.backends.impossible
+        self._attachments = Attachments(spec, impossible=impossible, strict=strict, warn=warn)
         with contextlib.ExitStack() as owned:
-            self._loaded = owned.enter_context(load(self._attachments.needed(spec)))
+            self._loaded = owned.enter_context(self._load(spec))
             self.maps = self._loaded.maps
             if values.get("mntns"):
                 self.maps[mntns_filter_map.name][values["mntns"]] = 1
             owned.callback(self._attachments.close)
             self._owned = owned.pop_all()
 
+    def _load(self, spec: ObjectSpec) -> Loaded:
+        """Load it, for other back-ends when the kernel doesn't take it for these."""
+        while True:
+            needed = self._attachments.needed(spec)
+            try:
+                return load(needed)
+            except BpfError as error:
+                if not self._build.backends.refused(error, needed):
+                    raise
+            spec = self._build.spec()
+
+    def _instead(self, place: Function, symbol: str, why: str) -> list[Program]:
+        """The programs of the next back-end for a function, once one has failed; none after the last."""
+        if not self._build.backends.fall_back(symbol, why):
+            return []
+        return self._loaded.add(
+            program for program in self._build.spec().programs if place in program.attach.functions
+        )
+
     def attach(self) -> None:
         """Let the probes run."""
-        self._attachments.attach(self._loaded)
+        self._attachments.attach(self._loaded, self._instead)
+
+    @property
+    def backends(self) -> list[str]:
+        """For people: which back-end serves which kernel functions, and why not a cheaper one."""
+        return list(self._build.backends.lines())
+
+    @property
+    def missed(self) -> dict[str, int]:
+        """How often programs could not run where they are attached, by place; see Session."""
+        return self._attachments.missed()
 
     @property
     def attached(self) -> list[str]:

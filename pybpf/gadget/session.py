@@ -8,34 +8,17 @@ from types import TracebackType
 from typing import Any
 
 from pybpf import events, features
-from pybpf.codegen import OPTIONAL, Options
-from pybpf.dsl import lower
+from pybpf.codegen import OPTIONAL
+from pybpf.gadget.host import HostBuild
 from pybpf.gadget.programs import Program
 from pybpf.gadget.running import Running
-from pybpf.spec import Int, ObjectSpec, Struct
+from pybpf.spec import Int, Struct
 from pybpf.sys.pages import PAGE
-from pybpf.uapi import bpf
 
-__all__ = ["Session", "host_spec", "late_times"]
+__all__ = ["Session", "late_times"]
 
 # Of each processor's perf buffer, if nothing else is asked for.
 _SIZE = 256 * 1024
-
-
-def host_spec(
-    program: Program,
-    values: Mapping[str, Any],
-    buffer: str | None = None,
-    passes: frozenset[str] = frozenset(OPTIONAL),
-) -> ObjectSpec:
-    """The program lowered for this host; `values` of parameters by name, `buffer` as `lower` has it.
-
-    `passes` are those of the optimiser's that are optional.
-    """
-    target = features.host_target()
-    params = program.declarations.params
-    values = {each.name: each.resolve(values[each.name]) for each in params if each.name in values}
-    return lower(program.declarations, values, target, buffer=buffer, options=Options(passes))
 
 
 class Session(events.Stream):
@@ -46,8 +29,8 @@ class Session(events.Stream):
 
     `values` are those of the program's parameters, by name; `buffer` is `ringbuf`, `perf` or None for the
     best that this kernel has, and `size` its bytes (a perf buffer's of each processor), rounded up to a
-    power of 2; `warn` is told of each function that can't be traced, which is an error when `strict`. Raises
-    what lowering, loading and attaching raise.
+    power of 2; `attach` is the back-end for kernel functions, see HostBuild; `warn` is told of each function
+    that can't be traced, which is an error when `strict`. Raises what lowering, loading and attaching raise.
     """
 
     def __init__(
@@ -59,16 +42,16 @@ class Session(events.Stream):
         size: int | None = None,
         strict: bool = False,
         passes: frozenset[str] = frozenset(OPTIONAL),
+        attach: str = "auto",
         warn: Callable[[str], None] = lambda text: None,
     ) -> None:
         declared = program.declarations.events
         assert declared is not None
         pages = 1 << (((size or _SIZE) - 1) // PAGE).bit_length()
-        spec = host_spec(program, values, buffer, passes)
-        if size:
-            spec = _sized(spec, pages * PAGE)
+        ring = pages * PAGE if size else None
+        build = HostBuild(program, values, buffer=buffer, size=ring, passes=passes, attach=attach)
         with contextlib.ExitStack() as owned:
-            self._running = owned.enter_context(Running(spec, values, strict=strict, warn=warn))
+            self._running = owned.enter_context(Running(build, values, strict=strict, warn=warn))
             maps = self._running.maps
             reader = owned.enter_context(events.open_reader(maps[declared.name], pages))
             super().__init__(reader, declared.layout, maps[declared.heap])
@@ -82,6 +65,20 @@ class Session(events.Stream):
     def attached(self) -> list[str]:
         """The kernel functions, and other places, that are traced."""
         return self._running.attached
+
+    @property
+    def backends(self) -> list[str]:
+        """For people: which back-end serves which kernel functions, and why not a cheaper one."""
+        return self._running.backends
+
+    @property
+    def missed(self) -> dict[str, int]:
+        """How often programs could not run where they are attached, by place, as far as the kernel says.
+
+        A return probe is missed when more calls are under way than it has room for, any when it would
+        interrupt another one. Of perf events the kernel tells since 6.7, of programs since 5.12.
+        """
+        return self._running.missed
 
     def give_up(self, keep: Iterable[str] = ()) -> frozenset[str]:
         """Drop all capabilities but `keep` and those that reading still needs; returns what is left."""
@@ -108,13 +105,3 @@ def late_times(layout: Struct) -> bool:
     """Are the times of these events when they are read, since this kernel can't tell when they are sent?"""
     roles = [leaf.layout.role for leaf in layout.leaves() if isinstance(leaf.layout, Int)]
     return "timestamp" in roles and not features.ktime_get_boot_ns()
-
-
-def _sized(spec: ObjectSpec, size: int) -> ObjectSpec:
-    """The same with a ring buffer of this size."""
-    return spec._replace(
-        maps=tuple(
-            each._replace(max_entries=size) if each.type == bpf.BPF_MAP_TYPE_RINGBUF else each
-            for each in spec.maps
-        )
-    )

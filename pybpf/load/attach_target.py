@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ _SYMBOLS = {
     bpf.BPF_LSM_MAC: "bpf_lsm_{}",
     bpf.BPF_TRACE_ITER: "bpf_iter_{}",
 }
+# The ids of modules' BTF that have been looked for.
+_numbers: dict[str, int] = {}
 
 
 @contextlib.contextmanager
@@ -70,8 +73,9 @@ def _types(spec: ProgramSpec, module: str) -> Btf:
 
 
 def _descriptor(module: str) -> Fd:
-    """A module's BTF, as the kernel knows it."""
-    for number in object_ids("BTF"):
+    """A module's BTF, as the kernel knows it; where it was found before, it is looked for first."""
+    before = [_numbers[module]] if module in _numbers else []
+    for number in itertools.chain(before, object_ids("BTF")):
         try:
             descriptor = Fd(command(bpf.BPF_BTF_GET_FD_BY_ID, start_id=number), f"BTF of {module}")
         except SyscallError as error:
@@ -81,6 +85,7 @@ def _descriptor(module: str) -> Fd:
         name = bytearray(64)
         (of_kernel,) = object_info(descriptor.fileno(), "btf", "kernel_btf", name=name, name_len=len(name))
         if of_kernel and name.split(b"\0", 1)[0].decode() == module:
+            _numbers[module] = number
             return descriptor
         descriptor.close()
     raise LoadError(f"the kernel has no BTF of the module {module}", module)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from types import TracebackType
 
 from pybpf import maps
 from pybpf.load.debug_info import DebugInfo
 from pybpf.load.program import Program, load_program
 from pybpf.maps import Map
-from pybpf.spec import ObjectSpec
+from pybpf.spec import ObjectSpec, ProgramSpec
 
 __all__ = ["Loaded", "load"]
 
@@ -20,17 +21,23 @@ class Loaded:
     A program stays in the kernel as long as a link holds it, and a map as long as a program does.
     """
 
-    def __init__(
-        self,
-        spec: ObjectSpec,
-        maps: dict[str, Map],
-        programs: dict[str, Program],
-        owned: contextlib.ExitStack,
-    ) -> None:
+    def __init__(self, spec: ObjectSpec, maps: dict[str, Map], owned: contextlib.ExitStack) -> None:
         self.spec = spec
         self.maps = maps
-        self.programs = programs
+        self.programs: dict[str, Program] = {}
         self._owned = owned
+
+    def add(self, specs: Iterable[ProgramSpec]) -> list[Program]:
+        """Load programs of the same object, on its maps. Raises what `load_program` raises."""
+        specs = tuple(specs)
+        descriptors = {name: each.fileno() for name, each in self.maps.items()}
+        added = []
+        with DebugInfo(specs) as debug:
+            for each in specs:
+                program = load_program(each, descriptors, debug.fields.get(each.name))
+                self.programs[each.name] = self._owned.enter_context(program)
+                added.append(program)
+        return added
 
     def close(self) -> None:
         self._owned.close()
@@ -49,12 +56,10 @@ def load(spec: ObjectSpec) -> Loaded:
 
     Raises what `maps.create` and `load_program` raise; then nothing is left in the kernel.
     """
-    with contextlib.ExitStack() as owned:
+    with contextlib.ExitStack() as undo:
+        owned = undo.enter_context(contextlib.ExitStack())
         made = {each.name: owned.enter_context(maps.create(each)) for each in spec.maps}
-        descriptors = {name: each.fileno() for name, each in made.items()}
-        programs = {}
-        with DebugInfo(spec.programs) as debug:
-            for each in spec.programs:
-                program = load_program(each, descriptors, debug.fields.get(each.name))
-                programs[each.name] = owned.enter_context(program)
-        return Loaded(spec, made, programs, owned.pop_all())
+        loaded = Loaded(spec, made, owned)
+        loaded.add(spec.programs)
+        undo.pop_all()
+        return loaded

@@ -67,6 +67,10 @@ class Program:
         kind, number, tag, jited, xlated, name = object_info(self.fileno(), "prog", *names)
         return ProgramInfo(kind, number, tag.hex(), jited, xlated, name.rstrip(b"\0").decode())
 
+    def misses(self) -> int:
+        """How often it couldn't run, since it would have interrupted one that ran (5.12; kprobes: 6.7)."""
+        return int(object_info(self.fileno(), "prog", "recursion_misses")[0])
+
     def test_run(self, data: bytes = b"", context: bytes = b"") -> int:
         """Run it once on `data` (a packet) or `context`, as its type asks; its 32-bit return value (4.12)."""
         fields: dict[str, Any] = {}

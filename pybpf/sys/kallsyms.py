@@ -51,7 +51,20 @@ def parse(text: bytes, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 def find(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """See `parse`; read when first asked for: names that aren't there are not in the result."""
-    return parse(_text(), names)
+    names = set(names)
+    text = _text()
+    if _searched[0] is not text:
+        _searched[:] = [text]
+        _found.clear()
+    new = names - _found.keys()
+    _found.update(dict.fromkeys(new, ()))
+    _found.update(parse(text, new))
+    return {name: _found[name] for name in names if _found[name]}
+
+
+# The functions that have been looked for in a text: it is long, and they are asked for again.
+_searched = [b""]
+_found: dict[str, tuple[str, ...]] = {}
 
 
 def readable() -> bool:

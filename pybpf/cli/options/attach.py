@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pybpf.cli.arguments import Parser
+from pybpf.cli.arguments import Parser, choice
+from pybpf.spec import BACKENDS
 
-__all__ = ["add"]
+__all__ = ["add", "add_backend"]
 
 
 def add(parser: Parser) -> None:
@@ -12,4 +13,17 @@ def add(parser: Parser) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="fail when one of the functions can't be traced"
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="say what is attached to")
+    add_backend(parser)
+    parser.add_argument("-v", "--verbose", action="store_true", help="say what is attached to, and how")
+
+
+def add_backend(parser: Parser) -> None:
+    """Let a command take `--attach`."""
+    parser.add_argument(
+        "--attach",
+        metavar="HOW",
+        type=choice("auto", *BACKENDS),
+        default="auto",
+        help=f"how kernel functions are probed: {', '.join(BACKENDS)}; or auto, the first of these that works"
+        " (default: auto)",
+    )

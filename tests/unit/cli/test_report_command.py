@@ -20,6 +20,7 @@ class Report:
     def __init__(self, program: Any, values: dict[str, Any], **given: Any) -> None:
         self.said = (program.name, values, given["strict"])
         self.attached = ["block/block_rq_issue"]
+        self.backends: list[str] = []
         self.counted = 0
 
     def __enter__(self) -> Report:

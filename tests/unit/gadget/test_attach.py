@@ -32,7 +32,7 @@ class Kernel:
         ]
         return Resolved(tuple(filter(None, found)), tuple(missing))
 
-    def attach(self, kind: str, program: int, symbol: str, cookie: int = 0) -> Any:
+    def attach(self, kind: str, program: int, symbol: str, cookie: int = 0, maxactive: int = 0) -> Any:
         if f"{kind}:{symbol}" in self.refused:
             raise LoadError(f"{kind} {symbol}: it can't be probed", symbol)
         if "EPERM" in self.refused:
@@ -45,7 +45,11 @@ class _Link:
     def __init__(self, log: list[str], line: str) -> None:
         self.log, self.line = log, line
 
-    def __enter__(self) -> None: ...
+    def __enter__(self) -> _Link:
+        return self
+
+    def missed(self) -> int | None:
+        return None
 
     def __exit__(self, *error: object) -> None:
         self.log.append(self.line)
@@ -60,8 +64,18 @@ def an_object(*where: str) -> ObjectSpec:
 
 
 def loaded(spec: ObjectSpec) -> Any:
-    programs = {each.name: SimpleNamespace(spec=each, fileno=lambda: 0) for each in spec.programs}
-    return SimpleNamespace(programs=programs)
+    return SimpleNamespace(programs={each.name: _Program(each) for each in spec.programs})
+
+
+class _Program:
+    def __init__(self, spec: ProgramSpec) -> None:
+        self.spec = spec
+
+    def fileno(self) -> int:
+        return 0
+
+    def misses(self) -> int:
+        return 0
 
 
 @pytest.fixture(autouse=True)

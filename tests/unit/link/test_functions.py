@@ -13,6 +13,9 @@ SYMBOLS = b"""\
 ffffffff81000200 T vfs_read
 ffffffff81000300 T vfs_readv
 ffffffff81000400 t do_thing.constprop.0
+ffffffff81000410 t do_thing.part.0
+ffffffff81000420 t do_part.cold
+ffffffff81000430 T __x64_sys_openat
 ffffffffc0000000 t nfs_file_open\t[nfs]
 """
 
@@ -31,6 +34,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
         ("nfs4_file_open?, vfs_read", ("vfs_read",)),
         ("nfs_file_open,nfs4_file_open?", ("nfs_file_open",)),
         ("nothing|vfs_readv, vfs_read|vfs_readv", ("vfs_readv", "vfs_read")),
+        ("vfs_read+0x10, 0xffffffff81000304", ("vfs_read+0x10", "0xffffffff81000304")),
     ],
 )
 def test_found(text: str, found: tuple[str, ...]) -> None:
@@ -44,8 +48,21 @@ def test_found(text: str, found: tuple[str, ...]) -> None:
         ("ntfs_file_open", "module ntfs3 is not loaded: modprobe ntfs3"),
         ("nfs_file_opne", "this kernel has no such function (did you mean nfs_file_open?)"),
         ("vfs_raed", "this kernel has no such function (did you mean vfs_read or vfs_readv?)"),
-        ("do_thing", "the compiler left only a part of it, do_thing.constprop.0"),
-        ("xfs_file_open", "this kernel has no such function"),
+        (
+            "do_thing",
+            "the compiler changed it, and renamed it to do_thing.constprop.0: name that, if its parameters"
+            " are still those that you need",
+        ),
+        ("do_part", "the compiler left only a part of it, do_part.cold"),
+        (
+            "sys_openat",
+            "system calls have other names on each architecture: @kprobe('openat', syscall=True)",
+        ),
+        ("vfs_raed+0x10", "this kernel has no such function (did you mean vfs_read or vfs_readv?)"),
+        (
+            "xfs_file_open",
+            "this kernel has no such function: it has another name, or was inlined into those that call it",
+        ),
     ],
 )
 def test_missing(name: str, why: str) -> None:

@@ -44,62 +44,67 @@ def refusing(monkeypatch: pytest.MonkeyPatch, code: int) -> list[dict[str, Any]]
 
 
 @pytest.mark.parametrize(
-    ("symbol", "code", "offset", "kind", "text"),
+    ("symbol", "code", "kind", "text"),
     [
-        ("ext4_file_open", errno.ENOENT, 0, LoadError, "kprobe {}: module ext4 is not loaded: modprobe ext4"),
+        ("ext4_file_open", errno.ENOENT, LoadError, "kprobe {}: module ext4 is not loaded: modprobe ext4"),
         (
             "vfs_raed",
             errno.EINVAL,
-            0,
             LoadError,
             "kprobe {}: this kernel has no such function (did you mean vfs_read?)",
         ),
         (
             "vfs_read",
             errno.EINVAL,
-            0,
             LoadError,
             "kprobe {}: it can't be probed: the kernel doesn't allow probes in it",
         ),
         (
             "show",
             errno.EADDRNOTAVAIL,
-            0,
             LoadError,
             "kprobe {}: 2 functions have that name, and the kernel won't choose",
         ),
         (
-            "vfs_read",
+            "vfs_read+0x3",
             errno.EILSEQ,
-            3,
             LoadError,
             "kprobe {}: offset 3 is not the start of an instruction of it",
         ),
         (
             "vfs_read",
             errno.EACCES,
-            0,
             SyscallError,
             "perf_event_open: Permission denied (EACCES): kprobe {}: no kprobes for you",
         ),
         (
             "vfs_read",
             errno.EMFILE,
-            0,
             SyscallError,
             "perf_event_open: Too many open files (EMFILE): kprobe {}",
         ),
     ],
 )
 def test_a_refusal_and_its_cause(
-    monkeypatch: pytest.MonkeyPatch, symbol: str, code: int, offset: int, kind: type[BpfError], text: str
+    monkeypatch: pytest.MonkeyPatch, symbol: str, code: int, kind: type[BpfError], text: str
 ) -> None:
     asked = refusing(monkeypatch, code)
     with pytest.raises(kind) as caught:
-        kprobe.attach(3, symbol, offset=offset)
+        kprobe.attach(3, symbol)
     assert str(caught.value) == text.format(symbol)
     assert getattr(caught.value, "name", symbol) == symbol
-    assert asked[0]["config1"] == symbol.encode() + b"\0"
+    function, _, offset = symbol.partition("+")
+    assert asked[0]["config1"] == function.encode() + b"\0"
+    assert asked[0]["config2"] == int(offset or "0", 16)
+
+
+def test_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = refusing(monkeypatch, errno.EINVAL)
+    with pytest.raises(LoadError) as caught:
+        kprobe.attach(3, "0xffffffff81000203")
+    assert (asked[0]["config1"], asked[0]["config2"]) == (b"", 0xFFFFFFFF81000203)
+    why = "no instruction of the kernel's begins there, or no probe may be there"
+    assert str(caught.value) == f"kprobe 0xffffffff81000203: {why}"
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,8 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
 
 
 def test_every_kind_of_probe_can_be_attached() -> None:
-    assert link.KINDS.keys() == kinds.KINDS.keys()
+    backends = {f"{kind}.{name}" for kind in ("kprobe", "kretprobe") for name in ("multi", "tracefs")}
+    assert link.KINDS.keys() == {*kinds.KINDS, *backends, "kprobe.session"}
 
 
 def link_of_event(cookie: int = 0) -> tuple[str, dict[str, int]]:

@@ -63,6 +63,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
         return (1,)
 
     monkeypatch.setattr(kallsyms, "_text", lambda: SYMBOLS)
+    monkeypatch.setattr(module, "_numbers", {})
     monkeypatch.setattr(modules, "available", lambda name: False)
     monkeypatch.setattr(btf, "kernel", lambda: KERNEL)
     monkeypatch.setattr(btf, "module", find)
