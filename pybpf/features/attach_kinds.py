@@ -12,7 +12,7 @@ from pybpf.errors import SyscallError
 from pybpf.features.attachments import bpf_lsm, iterator, netfilter
 from pybpf.features.feature import Feature, answer, answered, trial
 from pybpf.features.helper_calls import asked
-from pybpf.features.probes import fentry, kprobe, uprobe
+from pybpf.features.probes import fentry, kprobe, kprobe_events, kprobe_multi, kprobe_session, uprobe
 from pybpf.features.program_types import program_type
 from pybpf.sys import Fd, command, cpus, perf, tracefs
 from pybpf.sys.mounts import mounts
@@ -100,6 +100,11 @@ def _lsm() -> Feature:
 ATTACH_KINDS: dict[str, Callable[[], Feature]] = {
     "kprobe": kprobe,
     "kretprobe": kprobe,
+    "kprobe.multi": kprobe_multi,
+    "kretprobe.multi": kprobe_multi,
+    "kprobe.session": kprobe_session,
+    "kprobe.tracefs": kprobe_events,
+    "kretprobe.tracefs": kprobe_events,
     "fentry": fentry,
     "fexit": fentry,
     "fmod_ret": fentry,

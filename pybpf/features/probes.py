@@ -39,11 +39,9 @@ def kprobe() -> Feature:
 def kprobe_events() -> Feature:
     """kprobes by tracefs."""
     name, since = "kprobes by tracefs", "4.1"
-    if tracefs.path() is None:
-        return Feature(name, since, "tracefs is not mounted: mount -t tracefs nodev /sys/kernel/tracing")
-    if tracefs.exists("kprobe_events"):
-        return Feature(name, since)
-    return Feature(name, since, "it was built without CONFIG_KPROBE_EVENTS")
+    there = tracefs.exists("kprobe_events")
+    why = tracefs.absent() or ("" if there else "it was built without CONFIG_KPROBE_EVENTS")
+    return Feature(name, since, why, not tracefs.hidden())
 
 
 @functools.cache

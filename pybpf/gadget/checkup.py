@@ -18,6 +18,7 @@ from pybpf.features.feature import answer, answered
 from pybpf.features.helper_calls import can_call
 from pybpf.features.map_types import MAP_TYPES, map_type
 from pybpf.features.program_types import PROGRAM_TYPES, program_type
+from pybpf.gadget.host import HostBuild
 from pybpf.gadget.programs import Program
 from pybpf.gadget.running import Running
 from pybpf.isa.opcodes import BPF_CALL, BPF_JMP
@@ -75,18 +76,19 @@ def checkup(program: Program, values: Mapping[str, Any]) -> Checkup:
         for each in program.declarations.params
         if each.name in values
     }
-    lack = None
+    build, lack = None, ""
     try:
-        target = features.host_target()
+        build = HostBuild(program, values)
+        target = build.backends.target
     except SyscallError as error:
         # What it may not find out is taken for that of Linux 5.8.
-        lack = error
+        lack = error.why or str(error)
         target = Target("host", btf.kernel(), arch=ARCHITECTURES[os.uname().machine])
     except UnsupportedFeature as error:
         return Checkup([], Answer(False, str(error)))
     with target.btf.recording() as asked:
         try:
-            spec = lower(program.declarations, given, target)
+            spec = build.spec() if build else lower(program.declarations, given, target)
         except LoweringError as error:
             return Checkup([], Answer(False, str(error).splitlines()[0]))
     groups = [
@@ -103,9 +105,9 @@ def checkup(program: Program, values: Mapping[str, Any]) -> Checkup:
         ("Types of maps", [map_type(name) for name in _distinct(_MAPS[each.type] for each in spec.maps)]),
         *_places(spec),
     ]
-    if lack is not None:
-        return Checkup(groups, Answer(None, lack.why or str(lack)))
-    return Checkup(groups, _trial(spec, values))
+    if build is None:
+        return Checkup(groups, Answer(None, lack))
+    return Checkup(groups, _trial(build, values))
 
 
 def _types(source: Btf, asked: Iterable[tuple[int, str]]) -> list[str]:
@@ -155,11 +157,11 @@ def _places(spec: ObjectSpec) -> Iterator[tuple[str, list[Feature]]]:
         yield title.capitalize(), list(rows.values())
 
 
-def _trial(spec: ObjectSpec, values: Mapping[str, Any]) -> Answer:
+def _trial(build: HostBuild, values: Mapping[str, Any]) -> Answer:
     """All of it loaded, as a run begins; nothing is attached."""
     missing: list[str] = []
     try:
-        Running(spec, values, strict=False, warn=missing.append).close()
+        Running(build, values, strict=False, warn=missing.append).close()
     except SyscallError as error:
         return Answer(None if error.lacking else False, error.why or str(error))
     except BpfError as error:
