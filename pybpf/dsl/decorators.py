@@ -259,19 +259,20 @@ def tp_btf(where: Where, *, cookie: Cookie = 0) -> _Decorator:
     return _decorator("tp_btf", where, "a tracepoint's name", "sched_switch", cookie)
 
 
-def uprobe(where: Where, *, cookie: Cookie = 0) -> _Decorator:
+def uprobe(where: Where, *, sleepable: bool = False, cookie: Cookie = 0) -> _Decorator:
     """Run at the entry of a function of a program or library, in any process (perf PMU, Linux 4.17).
 
     `where` is a file and a symbol of it, `"/bin/bash:readline"`, or an offset, `"/bin/bash:0x1000"`; a
     library goes by its name, as in `"libc.so.6:malloc"`. The parameters are the function's own; pointers are
-    to memory of the process.
+    to memory of the process. A `sleepable` one may call helpers that wait, such as copy_from_user, which
+    brings pages into memory (Linux 6.0); so may uretprobe.
     """
-    return _decorator("uprobe", where, _SYMBOL, "libc.so.6:malloc", cookie)
+    return _decorator("uprobe", where, _SYMBOL, "libc.so.6:malloc", cookie, sleepable=sleepable)
 
 
-def uretprobe(where: Where, *, cookie: Cookie = 0) -> _Decorator:
+def uretprobe(where: Where, *, sleepable: bool = False, cookie: Cookie = 0) -> _Decorator:
     """Run when such a function returns (Linux 4.17); the one parameter is what it returned."""
-    return _decorator("uretprobe", where, _SYMBOL, "libc.so.6:malloc", cookie)
+    return _decorator("uretprobe", where, _SYMBOL, "libc.so.6:malloc", cookie, sleepable=sleepable)
 
 
 def perf_event(

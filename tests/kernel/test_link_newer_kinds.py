@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
+import mmap
 import os
 import socket
 import subprocess
@@ -14,7 +16,7 @@ import pytest
 
 from pybpf import features, link, load
 from pybpf.dsl import lower
-from pybpf.errors import LoadError, UnsupportedFeature
+from pybpf.errors import LoadError, UnsupportedFeature, VerifierError
 from pybpf.link.iterator import Iterator as IteratorLink
 from pybpf.sys import cgroups
 
@@ -364,3 +366,30 @@ def test_without_bpf_among_the_security_modules(loaded: Load) -> None:
     made = loaded('@lsm("file_open")\ndef probe(file: "struct file *"):\n    return 0\n')
     with pytest.raises(UnsupportedFeature, match="this kernel has no active BPF LSM"):
         attach(made)
+
+
+@pytest.mark.parametrize("sleepable", [False, True])
+def test_memory_that_is_brought_in(loaded: Load, tmp_path: Path, sleepable: bool) -> None:
+    """What a process hasn't touched yet is read by a program that may wait, and by no other."""
+    read = "copy_from_user" if sleepable else "probe_read_user"
+    text = f"""
+@uprobe("libc.so.6:atoi", sleepable={sleepable})
+def probe(text: "const char *"):
+    if current.pid == me:
+        start = Array[u8, 8]()
+        counts[0] = u64({read}(start, text) == 0)
+        counts[1] = u64(start[0])
+"""
+    try:
+        made = loaded(text)
+    except (LoadError, VerifierError) as error:
+        if sleepable and ("sleep" in f"{error}" or "EINVAL" in f"{error}"):
+            pytest.skip(f"this kernel has no uprobes that may wait (6.0): {error}")
+        raise
+    path = tmp_path / "numbers"
+    path.write_bytes(b"42".ljust(mmap.PAGESIZE, b"\0"))
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as pages, attach(made):
+        room = ctypes.c_char.from_buffer(pages)
+        assert ctypes.CDLL(None).atoi(ctypes.byref(room)) == 42
+        del room
+    assert counts(made) == ((1, ord("4")) if sleepable else (0, 0))

@@ -19,6 +19,9 @@ _INTERRUPTING = ("kprobe", "tracepoint", "perf_event", "raw_tracepoint", "raw_tr
 # Kinds of probes that the table of helpers calls otherwise, or that are the same to it as another.
 _ALIASES = {"iterator": "iter", "fmod_ret": "fexit"}
 
+# The kinds of probes whose decorators take `sleepable`.
+_MAY_SLEEP = ("fentry", "fexit", "fmod_ret", "iterator", "lsm", "uprobe", "uretprobe")
+
 
 def since(number: int) -> str:
     """The first kernel that has the helper of that number."""
@@ -83,4 +86,8 @@ def check_caller(cx: Context, prototype: Prototype) -> None:
         )
         raise cx.error(f"a {cx.kind} can't call {name}: only programs of type {shown} can")
     if str(prototype.number) in SLEEPABLE.split() and not cx.sleepable:
-        raise cx.error(f"a {cx.kind} can't call {name}: it may sleep, and only a program that may sleep can")
+        if cx.kind in _MAY_SLEEP:
+            cure = f"say that the program may wait, as in @{cx.kind}(..., sleepable=True)"
+        else:
+            cure = f"{', '.join(_MAY_SLEEP)} can, with sleepable=True"
+        raise cx.error(f"a {cx.kind} can't call {name}, which may wait: {cure}")

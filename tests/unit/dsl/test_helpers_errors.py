@@ -74,7 +74,8 @@ ERRORS = {
         "sched_act, cgroup_skb, lwt_in and 6 more can"
     ),
     "copy_from_user(e.comm, u)": (
-        "a kprobe can't call copy_from_user: it may sleep, and only a program that may sleep can"
+        "a kprobe can't call copy_from_user, which may wait: fentry, fexit, fmod_ret, iterator, lsm, uprobe,"
+        " uretprobe can, with sleepable=True"
     ),
     "get_task_stack(p, e.comm, 0)": (
         "task of get_task_stack takes a struct task_struct *, not a struct file *"
