@@ -20,7 +20,7 @@ OUTPUT = Path(__file__).resolve().parent.parent / "pybpf" / "btf" / "data" / "re
 # that run at tracepoints, perf events and for packets have as their context.
 STRUCTS = """
 address_space block_device bio bio_vec cgroup cgroup_subsys_state cred css_set dentry dir_context fd file
-file_lock files_struct fdtable fs_struct gendisk hlist_node in6_addr inet_sock inode iov_iter iovec
+file_lock files_struct fdtable fs_struct gendisk hlist_head hlist_node in6_addr inet_sock inode iov_iter iovec
 kernfs_node kiocb kstatfs kstat linux_binprm list_head mm_struct mnt_namespace mount msghdr nameidata net
 net_device
 ns_common nsproxy page path pid pid_namespace pt_regs qstr request request_queue rq sched_entity sk_buff sock

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pybpf.btf.field import trace, whole
+from pybpf.btf.field import trace
 from pybpf.btf.write import Writer, copy
 
 if TYPE_CHECKING:
@@ -66,12 +66,24 @@ def _marks(btf: Btf, asked: Iterable[tuple[int, str] | str]) -> tuple[set[int], 
         type = btf.by_id(id)
         roots.add(id)
         if path == "*":
-            for part in whole(type):
+            for part in _own(type):
                 members.setdefault(part.id, set()).update(range(len(part.all_members())))
         elif path:
             for member in trace(type, path):
                 members.setdefault(member.owner.id, set()).add(member.index)
     return roots, members
+
+
+def _own(type: Type) -> list[Type]:
+    """`type` and the structs and unions within that have no name, so that nobody else could ask for them."""
+    parts = {type.id: type}
+    todo = [type]
+    for outer in todo:
+        for inner in (member.type for member in outer.all_members()):
+            if inner.kind in ("struct", "union") and not inner.name and inner.id not in parts:
+                parts[inner.id] = inner
+                todo.append(inner)
+    return todo
 
 
 def _reached(btf: Btf, roots: Iterable[int], members: dict[int, set[int]]) -> set[int]:

@@ -196,6 +196,16 @@ VALUES = {
         """,
         os.getpid,
     ),
+    "a list with a null end": (
+        """
+        here = current.task.fs.pwd.dentry
+        field = "d_u.d_alias" if has_field("struct dentry", "d_u.d_alias") else "d_alias"
+        for alias in list_entries(here.d_inode.i_dentry, "struct dentry", field, 50):
+            if alias == here:
+                counts[1] = alias.d_inode.i_ino
+        """,
+        lambda: os.stat(".").st_ino,
+    ),
     "an element by its helper": (
         """
         starts[Key(tid=1)] = Start(ts=4)

@@ -111,3 +111,23 @@ def test_error(source, module):
     place = caught.value.location
     assert place is not None
     assert place.text[place.column - 1 : place.end_column - 1] == underlined
+
+
+@pytest.mark.parametrize(("length", "expected"), [(0, 0), (3, 123), (9, 12345)])
+def test_a_list_with_a_null_end(length, expected, module):
+    """An hlist: its head leads to a node, and its last node nowhere."""
+    source = """
+total = 0
+for alias in list_entries(p.f_inode.i_dentry, "struct dentry", "d_u.d_alias", 5):
+    total = total * 10 + alias.d_time
+counts[1] = u64(total)
+"""
+    machine = machine_for(module, source)
+    new = machine.kernel.new
+    aliases = [new("struct dentry", d_time=number + 1) for number in range(length)]
+    nodes = [alias.address_of("d_u.d_alias") for alias in aliases]
+    for alias, following in zip(aliases, nodes[1:]):
+        alias.set(**{"d_u.d_alias.next": following})
+    inode = new("struct inode", **{"i_dentry.first": nodes[0] if nodes else None})
+    machine.call("probe", new("struct file", f_inode=inode), 0)
+    assert machine.maps["counts"][1] == expected
