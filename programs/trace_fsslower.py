@@ -89,13 +89,13 @@ def probe_exit(op, ret, size=None):
     event = events.reserve()
     if not event:
         return
-    event.timestamp = ktime_get_boot_ns()
-    fill_process(event.proc)
     event.delta_us = delta // 1000
     event.offset = entry.start
     event.size = entry.end - entry.start if size is None else size
     event.op = op
     event.error = u32(-ret) if ret < 0 else 0
+    event.timestamp = ktime_get_boot_ns()
+    fill_process(event.proc)
     probe_read_kernel_str(event.file, entry.dentry.d_name.name)
     events.submit(event)
 

@@ -1,7 +1,8 @@
 """Code generation: IR in, statements of assembly out.
 
-The passes, in their order: `thread` (jumps), `blocks`, `ssa`, `simplify`, `strength`, `blocks`, `dce`,
-`demand`, `reads` (kernel memory), `stores`, `narrow`, `dce`, `select`; then `registers`, `frame`, `emit`.
+The passes, in their order: `thread` (jumps), `blocks`, `ssa`, `simplify`, `casts`, `strength`, `blocks`,
+`dce`, `narrow`, `demand`, `reads` (kernel memory), `stores`, `pairs`, `dce`, `select`; then `registers` with
+`spill`, `arms`, `frame`, `emit`.
 """
 
 from pybpf.codegen.builder import Builder

@@ -52,6 +52,7 @@ __all__ = [
     "Slot",
     "follow",
     "signed",
+    "value_key",
 ]
 
 # A helper by its name or number, a subprogram or kernel function, or statements that do as a helper does:
@@ -82,13 +83,17 @@ def signed(value: int, size: int = 8) -> int:
 
 
 class Slot:
-    """Memory of `size` bytes in the stack frame; `offset` from r10 once it has its place."""
+    """Memory of `size` bytes in the stack frame; `offset` from r10 once it has its place.
 
-    __slots__ = ("name", "offset", "size")
+    What lies in one that is written `once` stays as it is.
+    """
 
-    def __init__(self, size: int, name: str = "") -> None:
+    __slots__ = ("name", "offset", "once", "size")
+
+    def __init__(self, size: int, name: str = "", once: bool = False) -> None:
         self.size = size
         self.name = name
+        self.once = once
         self.offset = 0
 
 
@@ -130,6 +135,11 @@ def follow(op: Op, same: dict[Op, Op]) -> Op:
     while op in same:
         op = same[op]
     return op
+
+
+def value_key(op: Op) -> object:
+    """What two operations with equal values have in common."""
+    return (op.kind, op.attr, op.offset) if op.kind in FREE else op
 
 
 class Block:

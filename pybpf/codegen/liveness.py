@@ -65,6 +65,7 @@ def _definitions(function: Function) -> tuple[dict[Op, Interval], list[int], dic
             if op.kind in ("phi", "argument", "context"):
                 # All of a block's come at once, before its first operation.
                 found[op] = Interval(op, 2 * begin - 1)
+                found[op].end = 2 * begin
             elif op.kind not in SILENT:
                 found[op] = Interval(op, 2 * position + 1)
             if op.kind == "call":

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
+from pybpf.codegen.demand import demanded
 from pybpf.codegen.ir import Function, Op, signed
 
 __all__ = ["narrow_jumps"]
 
+# What may cost an instruction to extend; `demand` finds out when no use is left that needs it.
+_EXTENDED = frozenset({"zext", "sext", "load", "kread", "phi"})
+
 
 def narrow_jumps(function: Function) -> None:
-    """Turn comparisons of 4-byte numbers into `branch32`, which looks at low halves only."""
-    uses = Counter(arg for block in function.blocks for op in block.ops for arg in op.args)
+    """Turn comparisons of 4-byte numbers into `branch32`, which looks at low halves only.
+
+    What is looked at as a whole elsewhere stays as it is: a jump on it tells the verifier its bounds.
+    """
+    needs = demanded(function, narrowing=True)
     for block in function.blocks:
         end = block.end
-        if end.kind != "branch" or end.size > 4:
+        if end.kind != "branch" or end.size != 4:
             continue
-        args = tuple(_low(arg) if uses[arg] == 1 else arg for arg in end.args)
+        halves = [arg for arg in end.args if needs[arg] <= 4 and arg.kind in _EXTENDED]
         right = end.args[1]
-        saves = args != end.args or (right.kind == "const" and not -(1 << 31) <= signed(right.attr) < 1 << 31)
-        if saves:
+        if halves or (right.kind == "const" and not -(1 << 31) <= signed(right.attr) < 1 << 31):
             end.kind = "branch32"
-            end.args = args
+            end.args = tuple(_low(arg) if arg in halves else arg for arg in end.args)
 
 
 def _low(op: Op) -> Op:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Callable, NamedTuple
 
 from pybpf.asm import Statement
+from pybpf.codegen.arms import shorten_arms
 from pybpf.codegen.blocks import merge_blocks
+from pybpf.codegen.casts import drop_casts
 from pybpf.codegen.dce import drop_dead
-from pybpf.codegen.demand import relax_loads
+from pybpf.codegen.demand import relax_extensions
 from pybpf.codegen.emit import emit
 from pybpf.codegen.frame import place_slots
 from pybpf.codegen.ir import Function
 from pybpf.codegen.narrow import narrow_jumps
+from pybpf.codegen.pairs import join_stores
 from pybpf.codegen.reads import expand_reads
 from pybpf.codegen.registers import allocate
 from pybpf.codegen.select import legalise
@@ -46,19 +49,21 @@ _PASSES = (
     _Pass("blocks", lambda function, _: merge_blocks(function), optional=True),
     _Pass("ssa", lambda function, _: to_ssa(function)),
     _Pass("simplify", lambda function, _: simplify(function), optional=True),
+    _Pass("casts", drop_casts, optional=True),
     _Pass("strength", lambda function, _: reduce_strength(function), optional=True),
     _Pass("blocks", lambda function, _: merge_blocks(function), optional=True),
     _Pass("dce", lambda function, _: drop_dead(function), optional=True),
-    _Pass("demand", lambda function, _: relax_loads(function), optional=True),
+    _Pass("narrow", _narrow, optional=True),
+    _Pass("demand", lambda function, _: relax_extensions(function), optional=True),
     _Pass("reads", _reads),
     _Pass("stores", lambda function, _: drop_dead_stores(function), optional=True),
-    _Pass("narrow", _narrow, optional=True),
+    _Pass("pairs", lambda function, _: join_stores(function), optional=True),
     _Pass("dce", lambda function, _: drop_dead(function), optional=True),
     _Pass("select", lambda function, _: legalise(function)),
 )
-OPTIONAL = tuple(dict.fromkeys(each.name for each in _PASSES if each.optional))
+OPTIONAL = (*dict.fromkeys(each.name for each in _PASSES if each.optional), "arms")
 # What `Options.watch` is called with, in this order; a pass may run more than once.
-STAGES = tuple(dict.fromkeys(["lowered", *(each.name for each in _PASSES), "registers"]))
+STAGES = tuple(dict.fromkeys(["lowered", *(each.name for each in _PASSES), "registers", "arms"]))
 
 
 class Options(NamedTuple):
@@ -103,5 +108,9 @@ def compile_function(
     registers = allocate(function)
     if options.watch:
         options.watch("registers", function)
+    if "arms" in options.passes:
+        shorten_arms(function, registers)
+        if options.watch:
+            options.watch("arms", function)
     scratch = place_slots(function)
     return tuple(emit(function, registers, scratch, "isa_v4" in target.features))

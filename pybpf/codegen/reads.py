@@ -60,7 +60,7 @@ def _place(group: list[Op]) -> tuple[Slot, tuple[int, int], list[tuple[Op, Op]]]
     low = min(op.offset for op in group)
     high = max(op.offset + op.size for op in group)
     lead = low % 8  # keep each field as aligned in the slot as it is in the object
-    slot = Slot(align_up(lead + high - low, 8), "read")
+    slot = Slot(align_up(lead + high - low, 8), "read", once=True)
     loads = []
     for op in group:
         place = Op("slot", attr=slot)

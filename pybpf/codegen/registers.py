@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pybpf.codegen.ir import FREE, TERMINATORS, Function, Op, Slot
+from pybpf.codegen.ir import FREE, Function, Op
 from pybpf.codegen.liveness import Interval, intervals
+from pybpf.codegen.spill import spill
 
 __all__ = ["allocate"]
 
@@ -26,7 +27,7 @@ def allocate(function: Function) -> dict[Op, int]:
         if victim is None:
             return registers
         times = spills.get(victim, 0) + 1
-        spills.update(dict.fromkeys(_spill(function, victim, at_each_use=times > 1), times))
+        spills.update(dict.fromkeys(spill(function, victim, at_each_use=times > 1), times))
 
 
 def _scan(found: list[Interval], hints: _Hints, spills: dict[Op, int]) -> tuple[dict[Op, int], Op | None]:
@@ -86,55 +87,3 @@ class _Hints:
             yield 1
         if op.kind == "argument":
             yield op.attr + 1
-
-
-def _spill(function: Function, victim: Op, at_each_use: bool) -> set[Op]:
-    """Keep a value in the stack: stored once, loaded again after each call, or, if need be, at each use.
-
-    What was loaded from the stack in the first place needs no store. Returns the values that take its place.
-    """
-    from_stack = victim.kind == "load" and victim.args[0].kind == "slot"
-    place = victim.args[0] if from_stack else Op("slot", attr=Slot(8, "spill"))
-    size, offset = (victim.size, victim.offset) if from_stack else (8, 0)
-    short = {victim}
-
-    def reload() -> Op:
-        op = Op("load", (place,), victim.attr if from_stack else False, size, offset, victim.location)
-        short.add(op)
-        return op
-
-    for block in function.blocks:
-        ops: list[Op] = []
-        at_hand: Op | None = None
-        for op in block.ops:
-            if victim in op.args and op.kind != "phi":
-                if at_hand is None:
-                    at_hand = reload()
-                    ops.append(at_hand)
-                op.args = tuple(at_hand if arg is victim else arg for arg in op.args)
-                if at_each_use:
-                    at_hand = None
-            if op is victim:
-                if not from_stack:
-                    ops.append(op)
-                    at_hand = None if at_each_use else op
-                continue
-            ops.append(op)
-            if op.kind == "call":
-                at_hand = None
-        block.ops = ops
-        if victim in ops:
-            after = ops.index(victim) + 1
-            while ops[after].kind == "phi":
-                after += 1
-            begin = Op("begin", attr=place.attr, location=victim.location)
-            ops[after:after] = [begin, Op("store", (place, victim), location=victim.location)]
-    for block in function.blocks:
-        for phi in block.phis():
-            for index, arg in enumerate(phi.args):
-                if arg is victim:
-                    again = reload()
-                    end = block.preds[index].ops
-                    end.insert(len(end) - (end[-1].kind in TERMINATORS), again)
-                    phi.args = (*phi.args[:index], again, *phi.args[index + 1 :])
-    return short

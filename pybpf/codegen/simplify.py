@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pybpf.asm import KernelFunctionRef
 from pybpf.codegen.fold import COMMUTATIVE, compare, fold_alu, identity
-from pybpf.codegen.ir import FREE, SWAPPED, U64, Block, Function, Op, follow, signed
+from pybpf.codegen.ir import SWAPPED, U64, Block, Function, Op, follow, signed, value_key
 
 __all__ = ["PURE_HELPERS", "dominators", "simplify"]
 
@@ -14,6 +14,7 @@ PURE_HELPERS = frozenset(
         "get_current_pid_tgid",
         "get_current_uid_gid",
         "get_current_task",
+        "get_current_task_btf",
         "get_current_cgroup_id",
         KernelFunctionRef("bpf_rdonly_cast"),
     }
@@ -89,17 +90,12 @@ def _key(op: Op) -> object | None:
         or (op.kind == "call" and op.attr in PURE_HELPERS)
         or (op.kind == "load" and (op.args[0].kind == "context" or _is_frozen(op.args[0])))
     )
-    return (op.kind, op.attr, op.size, op.offset, *map(_value, op.args)) if pure else None
+    return (op.kind, op.attr, op.size, op.offset, *map(value_key, op.args)) if pure else None
 
 
 def _is_frozen(base: Op) -> bool:
     """Whether what lies there never changes: parameters, unlike variables."""
     return base.kind == "map_value" and base.attr == ".rodata"
-
-
-def _value(op: Op) -> object:
-    """What two operations with equal values have in common."""
-    return (op.kind, op.attr, op.offset) if op.kind in FREE else op
 
 
 def _fold(op: Op) -> Op | None:
@@ -199,7 +195,7 @@ def _drop_phis(function: Function) -> bool:
         for phi in list(block.phis()):
             args = [follow(arg, same) for arg in phi.args]
             others = [arg for arg in args if arg is not phi]
-            if len({_value(arg) for arg in others}) == 1:
+            if len({value_key(arg) for arg in others}) == 1:
                 same[phi] = others[0]
                 block.ops.remove(phi)
     if same:

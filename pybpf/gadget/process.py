@@ -50,13 +50,13 @@ def mount_namespace(task):
 @func
 def fill_process(process):
     """Describe the current task in an event."""
-    task = current.task
-    parent = task.real_parent
-    process.comm = current.comm
-    process.pid = current.pid
-    process.tid = current.tid
+    process.comm = current.comm  # what takes calls comes first, so that nothing has to outlive them
     process.creds.uid = current.uid
     process.creds.gid = current.gid
+    process.tid = current.tid
+    process.pid = current.pid
+    task = current.task
+    parent = task.real_parent
     process.parent.comm = parent.comm
     process.parent.pid = u32(parent.tgid)
     process.parent.tid = u32(parent.pid)

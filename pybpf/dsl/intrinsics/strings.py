@@ -34,16 +34,12 @@ class _ForeignText(Unsized):
         return _ForeignText(self.helper, parts[0])
 
     def read_into(self, cx: Context, into: Memory, size: int) -> Op:
-        """Call the helper that copies it; it is empty when that fails, and cut when it is too long."""
+        """Call the helper that copies it, or zeros when it can't: an empty text. What is too long is cut."""
         most, place = cx.build.const(size), into.address(cx)
         length = cx.build.call(cx.helper(self.helper, "probe_read_str"), place, most, self.address)
-
-        def empty() -> Op:
-            cx.build.store(place, 0, 1, cx.build.const(0))
-            return cx.build.const(1)
-
         # One unsigned comparison catches a negative error too, and tells the verifier the range.
-        return choose(cx, Condition("gt", length, most), "unread", empty, lambda: length)
+        unread = Condition("gt", length, most)
+        return choose(cx, unread, "unread", lambda: cx.build.const(1), lambda: length)
 
 
 @Intrinsic
