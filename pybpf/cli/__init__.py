@@ -17,6 +17,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "list": "show the programs that can be run by name",
     "run": "run a program and show its events",
+    "replay": "show the events that a run recorded into a file",
     "inspect": "show a program's maps, instructions and diagrams, without loading it",
     "disasm": "show the instructions of a program, a file, or what is loaded in the kernel",
     "btf": "show the types of a kernel, and which of them programs need",

@@ -18,7 +18,7 @@ __all__ = ["show"]
 
 # Options of `run` that are about events.
 _OF_EVENTS = (
-    *("max_events", "buffer", "buffer_size", "fail_on_loss"),
+    *("max_events", "buffer", "buffer_size", "fail_on_loss", "record"),
     *("fields", "filter", "sort", "top", "summary", "by", "interval"),
 )
 

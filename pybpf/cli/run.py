@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,13 +64,18 @@ def _events(
     declared = program.declarations.events
     assert declared is not None
     clock = Clock()
-    view = view_of(
-        args, declared.layout, program.gadget.columns, fields(declared.layout, clock), console.room
-    )
+    known = fields(declared.layout, clock)
+    view = view_of(args, declared.layout, program.gadget.columns, known, console.room)
     _push(view, program, values, args, console)
     given = {"buffer": args.buffer, "size": args.buffer_size, "strict": args.strict, "passes": passes()}
     given["attach"] = args.attach
-    with Session(program, values, warn=console.warn, **given) as session:
+    with contextlib.ExitStack() as owned:
+        session = owned.enter_context(Session(program, values, warn=console.warn, **given))
+        recorder = None
+        if args.record:
+            from pybpf.gadget.recording.recorder import Recorder
+
+            recorder = owned.enter_context(Recorder(args.record, program, declared.layout, known, clock))
         signals.deferred = True
         if args.verbose:
             console.say(f"attached to {', '.join(session.attached)}")
@@ -77,7 +83,7 @@ def _events(
                 console.say(line)
         privilege.drop(session, args, console.say)
         console.say(f"tracing {program.name} … Ctrl-C to end")
-        show(session, view, console, args, clock.refresh, signals.fileno(), args.interval)
+        show(session, view, console, args, clock.refresh, signals.fileno(), args.interval, recorder)
         return session.lost
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pybpf.cli.console import Console
 from pybpf.cli.view import View
 from pybpf.events import Loss
+
+if TYPE_CHECKING:
+    from pybpf.gadget.recording.recorder import Recorder
 
 __all__ = ["Source", "show"]
 
@@ -39,14 +42,20 @@ def show(
     refresh: Callable[[], None],
     wake: int | None = None,
     interval: float | None = None,
+    recorder: Recorder | None = None,
 ) -> None:
-    """Show events until an end, and say how many; `refresh` is called before each batch is shown."""
+    """Show events until an end, and say how many; `refresh` is called before each batch is shown.
+
+    All of them go to the `recorder`, those too that the view leaves out.
+    """
     form, begun, shown = view.form, time.monotonic(), 0
 
     def lost(losses: list[Loss]) -> None:
         counts = {loss.cpu: loss.lost for loss in losses}
         console.warn(f"{sum(counts.values())} events lost ({_by_cpu(counts)}), {source.lost} until now")
         console.write(form.lost(losses))
+        if recorder is not None:
+            recorder.lost(losses)
 
     def turn() -> None:
         refresh()
@@ -63,6 +72,8 @@ def show(
     console.write(form.header)
     for batch in source.batches(**ends):
         refresh()
+        if recorder is not None:
+            recorder.batch(batch)
         kept = view.keep(batch)
         if args.max_events:
             kept = kept[: args.max_events - shown]
@@ -77,7 +88,8 @@ def show(
     lost_by_cpu = source.lost_by_cpu
     summary += f", {sum(lost_by_cpu.values())} lost"
     if lost_by_cpu:
-        summary += f" ({_by_cpu(lost_by_cpu)}): a larger --buffer-size has more room"
+        summary += f" ({_by_cpu(lost_by_cpu)})"
+        summary += ": a larger --buffer-size has more room" if "buffer_size" in args else ""
     console.say(summary)
 
 

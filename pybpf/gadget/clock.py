@@ -25,10 +25,20 @@ class Clock:
 
     def refresh(self) -> None:
         """See whether the wall clock was set; once for each batch of events will do."""
-        distance = _distance()[1]
+        took, distance = _distance()
         self._now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        if abs(distance - self._distance) > _JITTER:
+        # Who was interrupted between the two readings can't tell so well.
+        if abs(distance - self._distance) > _JITTER + took:
             self._distance = distance
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """What is added to boot time for wall-clock time, and the boot time of the last `refresh()`."""
+        return self._distance, self._now
+
+    @state.setter
+    def state(self, state: tuple[int, int]) -> None:
+        self._distance, self._now = state
 
     def wall(self, boot_ns: int) -> int:
         """Nanoseconds since 1970."""

@@ -1,4 +1,4 @@
-"""How events come out of the kernel, and what is done when some are lost."""
+"""How events come out of the kernel, where they are kept, and what is done when some are lost."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def add(parser: Parser) -> None:
         metavar="BYTES",
         type=size,
         help="of the ring buffer, or of each processor's perf buffer: 512K, 8M (default: 256K)",
+    )
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        help="write all events into a new file too, for `pybpf replay FILE` on any machine",
     )
     parser.add_argument(
         "--fail-on-loss", action="store_true", help=f"exit with status {LOST} when events were lost"
