@@ -68,13 +68,15 @@ def _chunks(data: bytes, base: int, ended: bool) -> Iterator[tuple[Found, int]]:
     """What is in data, each with the place behind it; the last chunk may be cut, unless the file `ended`."""
     runs: list[tuple[int, int, int]] = []
     at = 0
+    # The zeros behind the last record may be what was cut.
+    padded = data + bytes(8) if ended else data
     while at < len(data):
         kind, length = _parse(data, at, _MOST)
         if length < 0:
             if not ended and at + _MOST + 8 > len(data):
                 break  # it may be cut
             if runs:
-                yield Records(data, 8, runs), at
+                yield Records(padded, 8, runs), at
                 runs = []
             end = _next(data, at, ended)
             yield Damage(base + at, end - at), end
@@ -84,13 +86,13 @@ def _chunks(data: bytes, base: int, ended: bool) -> Iterator[tuple[Found, int]]:
         if kind == EVENT:
             runs.append((at, length, 1))
         if runs and (kind != EVENT or len(runs) == MOST):
-            yield Records(data, 8, runs), (end if kind == EVENT else at)
+            yield Records(padded, 8, runs), (end if kind == EVENT else at)
             runs = []
         if kind != EVENT:
             yield Chunk(kind, data[at + 8 : at + 8 + length]), end
         at = end
     if runs:
-        yield Records(data, 8, runs), at
+        yield Records(padded, 8, runs), at
 
 
 def _parse(data: bytes, at: int, most: int) -> tuple[int, int]:
