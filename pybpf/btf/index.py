@@ -9,6 +9,7 @@ used; one that can't be written is not missed.
 from __future__ import annotations
 
 import os
+import stat
 import zlib
 from array import array
 from contextlib import suppress
@@ -24,6 +25,14 @@ _NAME = b"pybpfbt1"
 def _folder() -> str:
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return os.path.join(home, "pybpf", "btf")
+
+
+def _is_ours(folder: str) -> bool:
+    """Whether it is this user's, or would be made in one that is: root writes nothing into others' homes."""
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    info = os.lstat(folder)
+    return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid() and not info.st_mode & 0o002
 
 
 def _path(data: bytes, crc: int) -> str:
@@ -54,6 +63,8 @@ def save(data: bytes, starts: array[int]) -> None:
     path = _path(data, crc)
     new = f"{path}.{os.getpid()}"
     with suppress(OSError):
+        if not _is_ours(os.path.abspath(_folder())):
+            return
         os.makedirs(_folder(), 0o700, exist_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pybpf.asm import assemble, format_instruction
 from pybpf.cli.arguments import Parser
+from pybpf.cli.files import write
 from pybpf.errors import AsmError, UsageError
 from pybpf.isa import decode, encode, slot_indices
 
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         caret = f"    {error.text}\n    {' ' * (error.column - 1)}^"
         raise AsmError(f"{place}: {error.message}\n{caret}") from None
     if args.output is not None:
-        Path(args.output).write_bytes(code)
+        write(args.output, code)
     elif sys.stdout.isatty():
         sys.stdout.write(_table(code))
     else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pybpf import btf
 from pybpf.cli.arguments import Parser, choice
+from pybpf.cli.files import write
 from pybpf.errors import BpfError, BtfError, UsageError, near
 
 if TYPE_CHECKING:
@@ -205,8 +206,7 @@ def _extract(args: argparse.Namespace) -> int:
     source = _source(args.btf)
     asked: set[tuple[int, str] | str] = {*args.type, *_asked(source, args.names)}
     data = extract(source, asked)
-    with open(args.output, "wb") as file:
-        file.write(data)
+    write(args.output, data)
     print(f"pybpf: {len(btf.parse(data)) - 1} types in {len(data)} bytes: {args.output}", file=sys.stderr)
     return 0
 

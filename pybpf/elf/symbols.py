@@ -9,6 +9,7 @@ from __future__ import annotations
 import bisect
 import functools
 import io
+import os
 import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,6 +23,8 @@ __all__ = ["Symbol", "Symbols", "symbols_of"]
 
 # Of a symbol's type (elf(5)): a function, and one that chooses a function when the file is loaded.
 _FUNCTIONS = (2, 10)
+# Bytes that a compressed table may have.
+_LARGEST = 1 << 28
 
 
 class Symbol(NamedTuple):
@@ -58,7 +61,8 @@ def symbols_of(path: str) -> Symbols:
     """The functions of an ELF file. Raises UsageError when it is none, or damaged; OSError."""
     from elftools.elf.elffile import ELFFile
 
-    with open(path, "rb") as file:
+    # A pipe, that somebody put in a library's place, would keep us waiting.
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
         try:
             return Symbols(_symbols(ELFFile(file)))
         except Exception as error:
@@ -85,7 +89,8 @@ def _entries(elf: ELFFile) -> Iterator[tuple[int, int, str]]:
     if packed is not None:
         import lzma
 
-        yield from _table(type(elf)(io.BytesIO(lzma.decompress(packed.data()))), ".symtab")
+        unpacked = lzma.LZMADecompressor().decompress(packed.data(), _LARGEST)
+        yield from _table(type(elf)(io.BytesIO(unpacked)), ".symtab")
     yield from _table(elf, ".dynsym")
 
 

@@ -51,6 +51,8 @@ def test_a_kernel_has_the_types_of_maps_that_came_before_it(name: str) -> None:
 
 def test_a_kernel_has_the_instructions_that_came_before_it() -> None:
     for found in instruction_sets():
+        if found.name == "arrays on the stack with an index" and not at_least(found.since):
+            continue  # 5.10 has got it later
         assert found.state is at_least(found.since), found
 
 

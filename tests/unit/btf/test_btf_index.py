@@ -113,3 +113,15 @@ def test_a_cache_that_can_not_be_written(cache, path):
     cache.parent.write_text("in the way")
     assert walked(path) == COUNT
     assert walked(path) == COUNT
+
+
+def test_nothing_is_written_where_others_can_or_through_a_link(cache, path, tmp_path, monkeypatch):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "own")
+    for home in (shared, tmp_path / "link"):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+        assert walked(path) == COUNT
+    assert (list(shared.iterdir()), list((tmp_path / "own").iterdir())) == ([], [])

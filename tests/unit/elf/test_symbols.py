@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import os
 import struct
 from pathlib import Path
 
@@ -125,3 +126,9 @@ def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
     path = tmp_path / "program"
     path.write_bytes(elf({".symtab": SYMTAB}).replace(b"main", b"m\xff\xffn"))
     assert "m\udcff\udcffn" in symbols_of(str(path)).offsets
+
+
+def test_a_pipe_in_a_librarys_place_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "libc.so.6")
+    with pytest.raises(UsageError, match="is no ELF file, or damaged"):
+        symbols_of(str(tmp_path / "libc.so.6"))
