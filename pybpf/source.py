@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 from typing import NamedTuple
 
 __all__ = ["Location"]
@@ -22,6 +21,8 @@ class Location(NamedTuple):
     @property
     def text(self) -> str:
         """The source line, without its newline; empty when the file can't be read."""
+        import linecache
+
         return linecache.getline(self.file, self.line).rstrip("\n")
 
     def snippet(self) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 from pybpf.cli.arguments import Parser
 from pybpf.codegen import parse_passes
-from pybpf.dsl import Choice, Flag, Param
 from pybpf.errors import ProgramNotFound, UsageError
 from pybpf.gadget.programs import Program, load
+from pybpf.spec.params import Choice, Flag, Param
 
 __all__ = ["add_program", "passes", "program_of", "values_of"]
 

@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pybpf.cli import report
 from pybpf.cli.arguments import Parser, add_btf, use_btf
 from pybpf.cli.console import Console
 from pybpf.cli.options import attach, buffer, ends, output, privilege
@@ -47,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
     with Signals() as signals:
         try:
             if program.gadget.report is not None:
+                from pybpf.cli import report
+
                 report.show(program, values, args, signals, console)
             elif _events(program, values, args, signals, console) and args.fail_on_loss:
                 return buffer.LOST

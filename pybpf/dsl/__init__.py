@@ -54,11 +54,11 @@ from pybpf.dsl.maps import (
     TaskStorage,
     UserEvents,
 )
-from pybpf.dsl.params import Choice, Flag, Param, table
 from pybpf.dsl.record import Record, Union
 from pybpf.dsl.subprograms import loop, subprogram
 from pybpf.dsl.types import Array, Bits, CString, i8, i16, i32, i64, u8, u16, u32, u64
 from pybpf.dsl.values import static, unroll
+from pybpf.spec.params import Choice, Flag, Param, table
 
 __all__ = [
     "Array",

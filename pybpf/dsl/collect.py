@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from pybpf.dsl.decorators import Func, Probe
 from pybpf.dsl.maps import Events, Map
-from pybpf.dsl.params import Param, Sampling, Selected
 from pybpf.errors import LoweringError
+from pybpf.spec.params import Param, Sampling, Selected
 
 __all__ = ["Declarations", "collect"]
 

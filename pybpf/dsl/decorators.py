@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from types import FunctionType
 from typing import Any, Callable, Union
 
-from pybpf.dsl.params import Param, Sampling, Selected
 from pybpf.errors import LoweringError, UsageError, near
 from pybpf.source import Location
 from pybpf.spec.cgroup import HOOKS
+from pybpf.spec.params import Param, Sampling, Selected
 
 __all__ = [
     "Func",

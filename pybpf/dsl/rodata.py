@@ -12,7 +12,7 @@ from pybpf.spec import MapSpec, align_up
 from pybpf.uapi import bpf
 
 if TYPE_CHECKING:
-    from pybpf.dsl.params import Param
+    from pybpf.spec.params import Param
 
 __all__ = ["RODATA", "Rodata"]
 

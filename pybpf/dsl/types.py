@@ -7,6 +7,7 @@ from typing import Any
 
 from pybpf.errors import LoweringError, near
 from pybpf.spec import Array, Bits, CString, Int, Layout, Pointer
+from pybpf.spec.layout import boolean
 
 __all__ = [
     "Array",
@@ -26,7 +27,6 @@ __all__ = [
 
 u8, u16, u32, u64 = (Int(f"u{size * 8}", size) for size in (1, 2, 4, 8))
 i8, i16, i32, i64 = (Int(f"i{size * 8}", size, signed=True) for size in (1, 2, 4, 8))
-boolean = Int("bool", 1)
 
 
 def layout_of(annotation: Any, names: dict[str, Any], what: str) -> Layout:

@@ -6,8 +6,6 @@ import errno
 import functools
 import struct
 
-from pybpf.asm import link, ops
-from pybpf.asm.ops import R0
 from pybpf.errors import BpfError, SyscallError
 from pybpf.features.feature import Feature, trial
 from pybpf.sys import Fd, command, kallsyms, perf, tracefs
@@ -22,6 +20,13 @@ __all__ = [
     "perf_link",
     "uprobe",
 ]
+
+
+def _nothing() -> bytes:
+    """A program that does nothing."""
+    from pybpf.asm import link, ops
+
+    return link([ops.mov64(ops.R0, 0), ops.exit_()])
 
 
 @functools.cache
@@ -66,7 +71,7 @@ def _multi(name: str, since: str, attach_type: int) -> Feature:
     if not addresses:
         return Feature(name, since, "the addresses of functions are hidden (sysctl kernel.kptr_restrict)")
     try:
-        with trial(link([ops.mov64(R0, 0), ops.exit_()]), expected_attach_type=attach_type) as program:
+        with trial(_nothing(), expected_attach_type=attach_type) as program:
             fields = {"prog_fd": program.fileno(), "attach_type": attach_type, "kprobe_cnt": 1}
             packed = struct.pack("=Q", addresses[0])
             Fd(command(bpf.BPF_LINK_CREATE, **fields, kprobe_addrs=packed), name).close()
@@ -102,7 +107,7 @@ def fentry() -> Feature:
         return Feature(name, since, "it was built without CONFIG_BPF_JIT or CONFIG_NET")
     try:
         with trial(
-            link([ops.mov64(R0, 0), ops.exit_()]),
+            _nothing(),
             prog_type=bpf.BPF_PROG_TYPE_TRACING,
             expected_attach_type=bpf.BPF_TRACE_FENTRY,
             attach_btf_id=function.id,
@@ -120,7 +125,7 @@ def perf_link() -> Feature:
     Raises SyscallError when this process may not load programs.
     """
     name, since = "bpf_link on perf events", "5.15"
-    with trial(link([ops.mov64(R0, 0), ops.exit_()])) as program:
+    with trial(_nothing()) as program:
         fields = {"prog_fd": program.fileno(), "target_fd": 0xFFFF_FFFF, "attach_type": bpf.BPF_PERF_EVENT}
         try:
             Fd(command(bpf.BPF_LINK_CREATE, **fields), name).close()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from pybpf.dsl import Choice, table
-from pybpf.dsl.params import Option
 from pybpf.errors import UsageError
+from pybpf.spec.params import Choice, Option, table
 from pybpf.sys.mounts import kernel_type, mount_of, mounts
 
 __all__ = ["FileSystems"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pybpf.dsl import Param
 from pybpf.gadget.conditions import Condition
 from pybpf.spec import Int
+from pybpf.spec.params import Param
 
 __all__ = ["push"]
 

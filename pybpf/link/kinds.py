@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pybpf.errors import UsageError, near
-from pybpf.link import (
-    cgroup,
-    fentry,
-    functions,
-    interfaces,
-    iterator,
-    kprobe,
-    kprobe_events,
-    kprobe_multi,
-    lsm,
-    netfilter,
-    perf_event,
-    raw_tracepoint,
-    socket_filter,
-    tc,
-    tracepoint,
-    uprobe,
-    xdp,
-)
 from pybpf.link.link import Link
 from pybpf.spec import Function
 from pybpf.spec.cgroup import HOOKS
@@ -60,36 +42,50 @@ class Kind(NamedTuple):
     places: str
 
 
-_FUNCTIONS = (functions.there, functions.absent, "functions")
-_SYMBOLS = (uprobe.there, uprobe.absent, "functions of files")
-_INTERFACES = (interfaces.there, interfaces.absent, "interfaces")
-_GROUPS = (cgroup.there, cgroup.absent, "control groups")
-_TRACEPOINTS = (raw_tracepoint.there, raw_tracepoint.absent, "raw tracepoints")
+def _of(path: str) -> Callable[..., Any]:
+    """A function of a module of this package, which is imported when it is first called."""
+    module, name = path.split(".")
+
+    def call(*args: Any, **fields: Any) -> Any:
+        return getattr(importlib.import_module(f"pybpf.link.{module}"), name)(*args, **fields)
+
+    return call
+
+
+_FUNCTIONS = (_of("functions.there"), _of("functions.absent"), "functions")
+_SYMBOLS = (_of("uprobe.there"), _of("uprobe.absent"), "functions of files")
+_INTERFACES = (_of("interfaces.there"), _of("interfaces.absent"), "interfaces")
+_GROUPS = (_of("cgroup.there"), _of("cgroup.absent"), "control groups")
+_TRACEPOINTS = (_of("raw_tracepoint.there"), _of("raw_tracepoint.absent"), "raw tracepoints")
 
 KINDS = {
-    "kprobe": Kind(kprobe.attach, *_FUNCTIONS),
-    "kretprobe": Kind(partial(kprobe.attach, retprobe=True), *_FUNCTIONS),
-    "kprobe.multi": Kind(kprobe_multi.attach, *_FUNCTIONS),
-    "kretprobe.multi": Kind(partial(kprobe_multi.attach, retprobe=True), *_FUNCTIONS),
-    "kprobe.session": Kind(kprobe_multi.attach_session, *_FUNCTIONS),
-    "kprobe.tracefs": Kind(kprobe_events.attach, *_FUNCTIONS),
-    "kretprobe.tracefs": Kind(partial(kprobe_events.attach, retprobe=True), *_FUNCTIONS),
-    "fentry": Kind(fentry.attach, *_FUNCTIONS),
-    "fexit": Kind(fentry.attach_exit, *_FUNCTIONS),
-    "fmod_ret": Kind(fentry.attach_modify, *_FUNCTIONS),
-    "lsm": Kind(lsm.attach, lsm.there, lsm.absent, "security hooks"),
-    "iterator": Kind(iterator.attach, iterator.there, iterator.absent, "iterators"),
-    "uprobe": Kind(uprobe.attach, *_SYMBOLS),
-    "uretprobe": Kind(partial(uprobe.attach, retprobe=True), *_SYMBOLS),
-    "tracepoint": Kind(tracepoint.attach, tracepoint.there, tracepoint.absent, "tracepoints"),
-    "raw_tracepoint": Kind(raw_tracepoint.attach, *_TRACEPOINTS),
-    "tp_btf": Kind(raw_tracepoint.attach_typed, *_TRACEPOINTS),
-    "perf_event": Kind(perf_event.attach, perf_event.there, perf_event.absent, "events"),
-    "socket_filter": Kind(socket_filter.attach, *_INTERFACES),
-    "xdp": Kind(xdp.attach, *_INTERFACES),
-    "tc": Kind(tc.attach, *_INTERFACES),
-    "netfilter": Kind(netfilter.attach, netfilter.there, netfilter.absent, "netfilter hooks"),
-    **{f"cgroup/{hook}": Kind(partial(cgroup.attach, hook), *_GROUPS) for hook in HOOKS},
+    "kprobe": Kind(_of("kprobe.attach"), *_FUNCTIONS),
+    "kretprobe": Kind(partial(_of("kprobe.attach"), retprobe=True), *_FUNCTIONS),
+    "kprobe.multi": Kind(_of("kprobe_multi.attach"), *_FUNCTIONS),
+    "kretprobe.multi": Kind(partial(_of("kprobe_multi.attach"), retprobe=True), *_FUNCTIONS),
+    "kprobe.session": Kind(_of("kprobe_multi.attach_session"), *_FUNCTIONS),
+    "kprobe.tracefs": Kind(_of("kprobe_events.attach"), *_FUNCTIONS),
+    "kretprobe.tracefs": Kind(partial(_of("kprobe_events.attach"), retprobe=True), *_FUNCTIONS),
+    "fentry": Kind(_of("fentry.attach"), *_FUNCTIONS),
+    "fexit": Kind(_of("fentry.attach_exit"), *_FUNCTIONS),
+    "fmod_ret": Kind(_of("fentry.attach_modify"), *_FUNCTIONS),
+    "lsm": Kind(_of("lsm.attach"), _of("lsm.there"), _of("lsm.absent"), "security hooks"),
+    "iterator": Kind(_of("iterator.attach"), _of("iterator.there"), _of("iterator.absent"), "iterators"),
+    "uprobe": Kind(_of("uprobe.attach"), *_SYMBOLS),
+    "uretprobe": Kind(partial(_of("uprobe.attach"), retprobe=True), *_SYMBOLS),
+    "tracepoint": Kind(
+        _of("tracepoint.attach"), _of("tracepoint.there"), _of("tracepoint.absent"), "tracepoints"
+    ),
+    "raw_tracepoint": Kind(_of("raw_tracepoint.attach"), *_TRACEPOINTS),
+    "tp_btf": Kind(_of("raw_tracepoint.attach_typed"), *_TRACEPOINTS),
+    "perf_event": Kind(_of("perf_event.attach"), _of("perf_event.there"), _of("perf_event.absent"), "events"),
+    "socket_filter": Kind(_of("socket_filter.attach"), *_INTERFACES),
+    "xdp": Kind(_of("xdp.attach"), *_INTERFACES),
+    "tc": Kind(_of("tc.attach"), *_INTERFACES),
+    "netfilter": Kind(
+        _of("netfilter.attach"), _of("netfilter.there"), _of("netfilter.absent"), "netfilter hooks"
+    ),
+    **{f"cgroup/{hook}": Kind(partial(_of("cgroup.attach"), hook), *_GROUPS) for hook in HOOKS},
 }
 
 

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from pybpf import asm
 from pybpf.errors import LoadError, SyscallError
-from pybpf.load import verifier
 from pybpf.load.attach_target import attach_target
 from pybpf.load.kernel_functions import kernel_function
 from pybpf.spec import ProgramSpec
@@ -131,7 +129,9 @@ def load_program(
     `debug` are the fields of BPF_PROG_LOAD that carry BTF function and line info. Raises VerifierError,
     LoadError, SyscallError (`.why` has the cure), and asm's errors for a symbol that isn't known.
     """
-    code = asm.link(spec.code, maps, kernel_function)
+    from pybpf.asm import link
+
+    code = link(spec.code, maps, kernel_function)
     with attach_target(spec) as target:
         fields = {
             "prog_type": spec.type,
@@ -151,6 +151,8 @@ def load_program(
                 return load_program(spec, maps)
             result, log = _with_log(fields)
             if isinstance(result, SyscallError):
+                from pybpf.load import verifier
+
                 raise (verifier.error(spec, log) if log.strip() else _refused(spec, first)) from None
             descriptor = result
     return Program(spec, Fd(descriptor, f"program {spec.name}"))

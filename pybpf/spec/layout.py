@@ -15,7 +15,19 @@ from pybpf.errors import UsageError
 if TYPE_CHECKING:
     from construct import Construct
 
-__all__ = ["Array", "Bits", "CString", "Field", "Int", "Layout", "Pointer", "Struct", "Union", "align_up"]
+__all__ = [
+    "Array",
+    "Bits",
+    "CString",
+    "Field",
+    "Int",
+    "Layout",
+    "Pointer",
+    "Struct",
+    "Union",
+    "align_up",
+    "boolean",
+]
 
 _FORMATS = {(1, False): "B", (2, False): "H", (4, False): "I", (8, False): "Q"}
 _FORMATS.update({(size, True): code.lower() for (size, _), code in list(_FORMATS.items())})
@@ -86,6 +98,10 @@ class Int(Layout):
         import construct
 
         return construct.BytesInteger(self.size, signed=self.signed, swapped=True)
+
+
+# 1 in a byte for true, 0 for false.
+boolean = Int("bool", 1)
 
 
 class Pointer(Int):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pybpf.asm import Statement
 from pybpf.errors import UsageError
-from pybpf.spec.layout import Layout
+
+if TYPE_CHECKING:
+    from pybpf.asm import Statement
+    from pybpf.spec.layout import Layout
 
 __all__ = ["LICENSE", "Attach", "Function", "MapSpec", "ObjectSpec", "ProgramSpec", "functions", "targets"]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from pybpf.btf import Btf
+if TYPE_CHECKING:
+    from pybpf.btf import Btf
 
 __all__ = ["ARCHITECTURES", "BACKENDS", "PORTABLE_FEATURES", "Arch", "Backend", "Target"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import shutil
 import struct
 
 from pybpf.sys.files import read_bytes
@@ -60,4 +59,6 @@ def find(name: str) -> str:
     if "/" in name:
         return name if os.path.exists(name) else ""
     paths = [*_cached().get(name, ()), *(f"{folder}/{name}" for folder in _FOLDERS)]
+    import shutil
+
     return next(filter(_is_own, paths), None) or shutil.which(name) or ""

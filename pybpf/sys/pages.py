@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import select
-import threading
+from _thread import allocate_lock  # threading.Lock, without all that comes with it
 from collections.abc import Iterable
 
 from pybpf.sys import explain
@@ -23,7 +23,7 @@ def fence() -> None:
     and the architecture orders all before a store-release ahead of all after a later load-acquire
     (Arm ARM, B2.3, "barrier-ordered-before"). The lock is a new one, since another thread may be here too.
     """
-    lock = threading.Lock()
+    lock = allocate_lock()
     lock.acquire()
     lock.release()
     lock.acquire()

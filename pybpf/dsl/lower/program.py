@@ -17,7 +17,6 @@ from pybpf.dsl.kinds import arguments
 from pybpf.dsl.lower.calls import Calls
 from pybpf.dsl.lower.expressions import Expressions
 from pybpf.dsl.lower.statements import Statements
-from pybpf.dsl.params import Choice
 from pybpf.dsl.rodata import Rodata
 from pybpf.dsl.subprograms import check_calls
 from pybpf.dsl.values import Value, describe, integer
@@ -29,6 +28,7 @@ from pybpf.spec import (
     ProgramSpec,
     Target,
 )
+from pybpf.spec.params import Choice
 
 __all__ = ["lower"]
 

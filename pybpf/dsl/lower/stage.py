@@ -6,11 +6,11 @@ from typing import Any
 
 from pybpf.dsl.context import Context
 from pybpf.dsl.memory import Memory
-from pybpf.dsl.params import Choice, Param, Selected
 from pybpf.dsl.places import load
 from pybpf.dsl.rodata import RODATA
 from pybpf.dsl.text import ConstantText, Text
 from pybpf.spec import CString
+from pybpf.spec.params import Choice, Param, Selected
 
 __all__ = ["staged"]
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple
 
-from pybpf.dsl.types import boolean
 from pybpf.errors import UsageError, near
-from pybpf.spec import CString, Int, Layout
+from pybpf.spec.layout import CString, Int, Layout, boolean
 
 __all__ = ["Choice", "Flag", "Option", "Param", "Sampling", "Selected", "table"]
 
