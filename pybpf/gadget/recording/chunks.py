@@ -83,6 +83,8 @@ def _chunks(data: bytes, base: int, ended: bool) -> Iterator[tuple[Found, int]]:
             at = end
             continue
         end = at + stride(8, length)
+        if end > len(data) and not ended:
+            break
         if kind == EVENT:
             runs.append((at, length, 1))
         if runs and (kind != EVENT or len(runs) == MOST):
