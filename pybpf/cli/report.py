@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pybpf.cli.console import Console
-from pybpf.cli.options import privilege
+from pybpf.cli.options import containers, privilege
 from pybpf.cli.program import passes
 from pybpf.cli.signals import Signals
 from pybpf.errors import UsageError
@@ -41,9 +41,9 @@ def show(
         raise UsageError(
             f"-o {args.output} is for events, and {program.name} has none: it takes columns and json"
         )
-    with Report(
-        program, values, strict=args.strict, passes=passes(), attach=args.attach, warn=console.warn
-    ) as report:
+    given = {"strict": args.strict, "passes": passes(), "attach": args.attach}
+    given["wanted"] = containers.wanted(args, program)
+    with Report(program, values, warn=console.warn, **given) as report:
         signals.deferred = True
         if args.verbose:
             console.say(f"attached to {', '.join(report.attached)}")

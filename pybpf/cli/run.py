@@ -9,7 +9,7 @@ from typing import Any
 
 from pybpf.cli.arguments import Parser, add_btf, use_btf
 from pybpf.cli.console import Console
-from pybpf.cli.options import attach, buffer, ends, output, privilege
+from pybpf.cli.options import attach, buffer, containers, ends, output, privilege
 from pybpf.cli.program import add_program, passes, program_of, values_of
 from pybpf.cli.show import show
 from pybpf.cli.signals import Signals
@@ -21,7 +21,7 @@ from pybpf.gadget.session import Session
 
 __all__ = ["add_arguments", "run"]
 
-_OPTIONS = (output, ends, buffer, attach, privilege)
+_OPTIONS = (output, ends, containers, buffer, attach, privilege)
 _STATUS = (
     "exit status: 0; 1 when it failed; 2 for wrong usage; 3 when events were lost, with --fail-on-loss;"
     " 130 after ^C, and 143 after SIGTERM, when all was ended in good order"
@@ -69,7 +69,7 @@ def _events(
     view = view_of(args, declared.layout, program.gadget.columns, known, console.room)
     _push(view, program, values, args, console)
     given = {"buffer": args.buffer, "size": args.buffer_size, "strict": args.strict, "passes": passes()}
-    given["attach"] = args.attach
+    given.update(attach=args.attach, wanted=containers.wanted(args, program))
     with contextlib.ExitStack() as owned:
         session = owned.enter_context(Session(program, values, warn=console.warn, **given))
         recorder = None

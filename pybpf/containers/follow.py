@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 
-from pybpf.containers import cgroup
 from pybpf.containers.container import Container
-from pybpf.containers.runtimes import describe, started
+from pybpf.containers.identify import host_root, identify
 from pybpf.sys import namespaces
 
 __all__ = ["Containers"]
@@ -24,21 +23,17 @@ _ALL = 16
 class Containers:
     """The containers that run now: `found` has them by the inode numbers of their mount namespaces.
 
-    `refresh()` looks again: call it each PERIOD to follow them. `root` is where this host's root
-    directory is: by default that of process 1.
+    `refresh()` looks again: call it each PERIOD to follow them.
     """
 
     # Seconds between two looks, to see what starts and ends within a second.
     PERIOD = 0.5
 
-    def __init__(self, root: str | None = None) -> None:
+    def __init__(self) -> None:
         self._hidden: set[int] = set()
-        own = namespaces.mount_namespace(os.getpid())
-        self.host = self._namespace(1) or own
-        if root is None:
-            root = "" if self.host == own else "/proc/1/root"
+        self.host = self._namespace(1) or namespaces.mount_namespace(os.getpid())
         self.found: dict[int, Container] = {}
-        self._root = root
+        self._root = host_root()
         self._looks = 0
         self._processes: dict[int, tuple[int, int]] = {}  # pid: its namespace, and at which look it was new
         self._namespaces: dict[int, tuple[int, int]] = {}  # the same of namespaces: first process, and look
@@ -92,10 +87,4 @@ class Containers:
             self._namespaces[namespace] = pid, since
         elif self._looks - since >= _YOUNG:
             return self.found.get(namespace)
-        group = cgroup.find(namespaces.cgroups(pid))
-        if group is not None:
-            return describe(self._root, group)._replace(pid=pid)
-        for first, start, container in started(self._root):
-            if self._namespace(first) == namespace and namespaces.start_time(first) == start:
-                return container._replace(pid=first)
-        return None
+        return identify(self._root, pid)

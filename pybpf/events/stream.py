@@ -11,7 +11,7 @@ from pybpf.events.event import Event, event_class
 from pybpf.events.lost import Loss, Losses, lost_by_cpu
 from pybpf.events.reader import Reader
 from pybpf.events.records import Records
-from pybpf.events.timers import Timers
+from pybpf.events.timers import Chores, Timers
 from pybpf.events.turns import Turns
 from pybpf.maps import Map
 from pybpf.spec import Struct
@@ -31,18 +31,20 @@ class Ends(NamedTuple):
     most: int | None = None
     wake: int | None = None
     lost: Callable[[list[Loss]], object] | None = None
-    every: tuple[tuple[float, Callable[[], object]], ...] = ()
+    every: Chores = ()
 
 
 class Stream:
     """Reads a buffer of events of one layout. All ways of reading take the arguments of `Ends`, by name.
 
-    `shown` counts the events handed out. `heap` is the map that holds the counters of those that were lost.
+    `shown` counts the events handed out; `every` is called beside that of `Ends`. `heap` is the map that
+    holds the counters of those that were lost.
     """
 
     def __init__(self, reader: Reader, layout: Struct, heap: Map) -> None:
         self.layout = layout
         self.shown = 0
+        self.every: Chores = ()
         self._reader = reader
         self._heap = heap
         self._losses = Losses(heap)
@@ -87,7 +89,7 @@ class Stream:
     async def events_async(self, **ends: Any) -> AsyncIterator[Event]:
         """Each event, while others run in between: `async for event in stream`."""
         end = Ends(**ends)
-        turns = Turns(self._reader, end.timeout, end.wake, Timers(end.every))
+        turns = Turns(self._reader, end.timeout, end.wake, Timers((*self.every, *end.every)))
         while not turns.ended:
             await turns.wait_async()
             for batch in self._turn(turns, self._decode, end):
@@ -98,7 +100,7 @@ class Stream:
         return self.events_async()
 
     def _read(self, decode: Callable[[Iterable[Records]], Iterator[Any]], end: Ends) -> Iterator[Any]:
-        turns = Turns(self._reader, end.timeout, end.wake, Timers(end.every))
+        turns = Turns(self._reader, end.timeout, end.wake, Timers((*self.every, *end.every)))
         while not turns.ended:
             turns.wait()
             yield from self._turn(turns, decode, end)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
-__all__ = ["Timers"]
+__all__ = ["Chores", "Timers"]
+
+# What to call now and then: pairs of seconds and a callback.
+Chores = Sequence[tuple[float, Callable[[], object]]]
 
 
 class Timers:
-    """Calls each of `every`, pairs of seconds and a callback, when that time is over, again and again."""
+    """Calls each of `every` when its time is over, again and again; `next` is when the next one's is."""
 
-    def __init__(self, every: Iterable[tuple[float, Callable[[], object]]]) -> None:
+    def __init__(self, every: Chores) -> None:
         now = time.monotonic()
-        self._every = tuple(every)
+        self._every = every
         self._due = [now + seconds for seconds, _ in self._every]
         self.next = min(self._due, default=math.inf)
 

@@ -14,10 +14,10 @@ from pybpf.errors import SyscallError, UsageError
 from pybpf.maps import Map
 from pybpf.sys import namespaces
 
-__all__ = ["Filter", "Selection", "namespace_of"]
+__all__ = ["Filter", "Wanted", "namespace_of"]
 
 
-class Selection(NamedTuple):
+class Wanted(NamedTuple):
     """Mount namespaces by their inode numbers, and containers: `all`, or those that fit all that is given.
 
     Each container name, id, pod or Kubernetes namespace is the beginning of what is meant; of several of one
@@ -62,26 +62,28 @@ def namespace_of(pid: int) -> int:
 
 
 class Filter:
-    """Keeps the map of wanted mount namespaces up to date: call `update` each Containers.PERIOD.
+    """Keeps the map of wanted mount namespaces up to date: call `update` each PERIOD, in seconds.
 
     `warn` is told, once, when the map is full.
     """
 
-    def __init__(
-        self, wanted: Map, selection: Selection, containers: Containers, warn: Callable[[str], None]
-    ) -> None:
-        self._map = wanted
-        self._selection = selection
-        self._containers = containers
+    PERIOD = Containers.PERIOD
+
+    def __init__(self, map: Map, wanted: Wanted, warn: Callable[[str], None]) -> None:
+        self._map = map
+        self._wanted = wanted
+        self._containers = Containers()
         self._warn: Callable[[str], None] | None = warn
         self._inside: set[int] = set()
         self.update()
 
     def update(self) -> None:
         """Put in what is wanted now, take out what has ended."""
-        found = self._containers.found if self._selection.follows else {}
-        wanted = {number for number, each in found.items() if self._selection.wants(each)}
-        wanted.update(self._selection.namespaces)
+        if self._wanted.follows:
+            self._containers.refresh()
+        found = self._containers.found
+        wanted = {number for number, each in found.items() if self._wanted.wants(each)}
+        wanted.update(self._wanted.namespaces)
         for number in self._inside - wanted:
             with contextlib.suppress(KeyError):
                 del self._map[number]

@@ -13,8 +13,10 @@ from collections.abc import Iterable
 from pybpf.maps import Map
 from pybpf.sys.capabilities import drop, least
 
-__all__ = ["STACKS", "give_up"]
+__all__ = ["FOLLOWING", "STACKS", "give_up"]
 
+# The mount namespaces of other processes, and setting those that are wanted.
+FOLLOWING = ("CAP_SYS_PTRACE", "CAP_BPF", "CAP_SYS_ADMIN")
 # Of what other processes run: their mappings, their files; and the addresses in /proc/kallsyms.
 STACKS = ("CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_SYSLOG")
 

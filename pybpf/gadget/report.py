@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import select
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pybpf.codegen import OPTIONAL
 from pybpf.dsl import LinearHist, Log2Hist, StackTrace
 from pybpf.errors import UsageError
+from pybpf.events.timers import Timers
 from pybpf.gadget import folded, histogram
 from pybpf.gadget.host import HostBuild
 from pybpf.gadget.privilege import STACKS
 from pybpf.gadget.programs import Program
-from pybpf.gadget.running import Running
+from pybpf.gadget.running import Running, filtered
+
+if TYPE_CHECKING:
+    from pybpf.gadget.mount_namespaces import Wanted
 
 __all__ = ["Report"]
 
@@ -33,6 +38,7 @@ class Report(Running):
         program: Program,
         values: Mapping[str, Any],
         *,
+        wanted: Wanted | None = None,
         strict: bool = False,
         passes: frozenset[str] = frozenset(OPTIONAL),
         attach: str = "auto",
@@ -40,8 +46,8 @@ class Report(Running):
     ) -> None:
         declared = program.gadget.report
         assert declared is not None
-        build = HostBuild(program, values, passes=passes, attach=attach)
-        super().__init__(build, values, strict=strict, warn=warn)
+        build = HostBuild(program, filtered(values, wanted), passes=passes, attach=attach)
+        super().__init__(build, values, wanted=wanted, strict=strict, warn=warn)
         try:
             self._declared = declared
             self._map = self.maps[declared.name]
@@ -69,16 +75,17 @@ class Report(Running):
 
     def wait(self, *, timeout: float | None = None, wake: int | None = None) -> None:
         """Let it count for `timeout` seconds, or until the descriptor `wake` is readable; then detach."""
-        end = None if timeout is None else time.monotonic() + timeout
+        end = math.inf if timeout is None else time.monotonic() + timeout
         poll = select.poll()
         if wake is not None:
             poll.register(wake, select.POLLIN)
+        look = () if self._stacks is None else ((_LOOK, self._stacks.note),)
+        timers = Timers((*self.every, *look))
         while True:
-            left = _LOOK if end is None else min(_LOOK, end - time.monotonic())
-            if left <= 0 or poll.poll(left * 1000):
+            left = min(timers.next, end) - time.monotonic()
+            if poll.poll(None if left == math.inf else max(0.0, left) * 1000) or time.monotonic() >= end:
                 break
-            if self._stacks is not None:
-                self._stacks.note()
+            timers.run()
         self.detach()
 
     def lines(self, form: str) -> list[str]:

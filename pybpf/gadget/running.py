@@ -5,28 +5,39 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pybpf.errors import BpfError
+from pybpf.events.timers import Chores
 from pybpf.gadget.attach import Attachments
 from pybpf.gadget.filters import mntns_filter_map
 from pybpf.gadget.host import HostBuild
-from pybpf.gadget.privilege import give_up
+from pybpf.gadget.privilege import FOLLOWING, give_up
 from pybpf.load import Loaded, Program, load
 from pybpf.spec import Function, ObjectSpec
 
-__all__ = ["Running"]
+if TYPE_CHECKING:
+    from pybpf.gadget.mount_namespaces import Wanted
+
+__all__ = ["Running", "filtered"]
 
 
 class Running:
     """Owner of a program's maps, programs and attachments, from `with` to its end, whatever ends it.
 
-    `values` are those of the program's parameters, by name; `warn` is told of each function that can't be
-    traced, which is an error when `strict`. Raises what loading and attaching raise.
+    `values` are those of the program's parameters, by name; `wanted` are the mount namespaces and containers
+    to trace, kept up to date by what is in `every`; `warn` is told of each function that can't be traced,
+    which is an error when `strict`. Raises what loading and attaching raise.
     """
 
     def __init__(
-        self, build: HostBuild, values: Mapping[str, Any], *, strict: bool, warn: Callable[[str], None]
+        self,
+        build: HostBuild,
+        values: Mapping[str, Any],
+        *,
+        wanted: Wanted | None = None,
+        strict: bool,
+        warn: Callable[[str], None],
     ) -> None:
         self._build = build
         spec = build.spec()
@@ -36,10 +47,21 @@ class Running:
         with contextlib.ExitStack() as owned:
             self._loaded = owned.enter_context(self._load(spec))
             self.maps = self._loaded.maps
-            if values.get("mntns"):
-                self.maps[mntns_filter_map.name][values["mntns"]] = 1
+            self.every: Chores = ()
+            own = (values["mntns"],) if values.get("mntns") else ()
+            if wanted:
+                self._follow(wanted._replace(namespaces=(*wanted.namespaces, *own)), warn)
+            for namespace in own:
+                self.maps[mntns_filter_map.name][namespace] = 1
             owned.callback(self._attachments.close)
             self._owned = owned.pop_all()
+
+    def _follow(self, wanted: Wanted, warn: Callable[[str], None]) -> None:
+        from pybpf.gadget.mount_namespaces import Filter
+
+        chosen = Filter(self.maps[mntns_filter_map.name], wanted, warn)
+        if wanted.follows:
+            self.every = ((chosen.PERIOD, chosen.update),)
 
     def _load(self, spec: ObjectSpec) -> Loaded:
         """Load it, for other back-ends when the kernel doesn't take it for these."""
@@ -81,7 +103,7 @@ class Running:
 
     def give_up(self, keep: Iterable[str] = ()) -> frozenset[str]:
         """Drop all capabilities but `keep` and those that what is attached still needs; see `give_up`."""
-        return give_up(self.maps.values(), keep)
+        return give_up(self.maps.values(), [*keep, *(FOLLOWING if self.every else ())])
 
     def detach(self) -> None:
         """Take the probes off; what they have sent or counted can still be read."""
@@ -98,3 +120,9 @@ class Running:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def filtered(values: Mapping[str, Any], wanted: Wanted | None) -> Mapping[str, Any]:
+    """The values with which a program asks for the mount namespaces that are wanted."""
+    # Any number lets the filter in: which ones are wanted is in its map.
+    return {"mntns": 1, **values} if wanted else values

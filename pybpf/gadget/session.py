@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pybpf import events, features
 from pybpf.codegen import OPTIONAL
 from pybpf.gadget.host import HostBuild
 from pybpf.gadget.programs import Program
-from pybpf.gadget.running import Running
+from pybpf.gadget.running import Running, filtered
 from pybpf.spec import Int, Struct
 from pybpf.sys.pages import PAGE
+
+if TYPE_CHECKING:
+    from pybpf.gadget.mount_namespaces import Wanted
 
 __all__ = ["Session", "late_times"]
 
@@ -29,8 +32,9 @@ class Session(events.Stream):
 
     `values` are those of the program's parameters, by name; `buffer` is `ringbuf`, `perf` or None for the
     best that this kernel has, and `size` its bytes (a perf buffer's of each processor), rounded up to a
-    power of 2; `attach` is the back-end for kernel functions, see HostBuild; `warn` is told of each function
-    that can't be traced, which is an error when `strict`. Raises what lowering, loading and attaching raise.
+    power of 2; `wanted` chooses mount namespaces and containers, which are followed; `attach` is the back-end
+    for kernel functions, see HostBuild; `warn` is told of each function that can't be traced, which is an
+    error when `strict`. Raises what lowering, loading and attaching raise.
     """
 
     def __init__(
@@ -40,6 +44,7 @@ class Session(events.Stream):
         *,
         buffer: str | None = None,
         size: int | None = None,
+        wanted: Wanted | None = None,
         strict: bool = False,
         passes: frozenset[str] = frozenset(OPTIONAL),
         attach: str = "auto",
@@ -49,12 +54,17 @@ class Session(events.Stream):
         assert declared is not None
         pages = 1 << (((size or _SIZE) - 1) // PAGE).bit_length()
         ring = pages * PAGE if size else None
-        build = HostBuild(program, values, buffer=buffer, size=ring, passes=passes, attach=attach)
+        build = HostBuild(
+            program, filtered(values, wanted), buffer=buffer, size=ring, passes=passes, attach=attach
+        )
         with contextlib.ExitStack() as owned:
-            self._running = owned.enter_context(Running(build, values, strict=strict, warn=warn))
+            self._running = owned.enter_context(
+                Running(build, values, wanted=wanted, strict=strict, warn=warn)
+            )
             maps = self._running.maps
             reader = owned.enter_context(events.open_reader(maps[declared.name], pages))
             super().__init__(reader, declared.layout, maps[declared.heap])
+            self.every = self._running.every
             if late_times(declared.layout):
                 warn("this kernel has no bpf_ktime_get_boot_ns (5.8): times are when events are read")
             owned.callback(self._running.detach)

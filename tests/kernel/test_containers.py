@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -98,6 +100,47 @@ def test_the_command(tmp_path: Path, name: str) -> None:
                 "runtimeName": "runc",
             },
         }
+
+
+@pytest.mark.needs("kernel_memory", "btf")
+@pytest.mark.usefixtures("tracefs")
+class TestRun:
+    """The events of chosen containers, and no others."""
+
+    def start(self, *options: object) -> subprocess.Popen[str]:
+        command = [*PYBPF, "run", "trace_exec", "-o", "json", *map(str, options)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        assert process.stderr.readline() == "pybpf: tracing trace_exec … Ctrl-C to end\n"
+        return process
+
+    def commands(self, process: subprocess.Popen[str]) -> list[str]:
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate()
+        assert process.returncode == 130
+        return [json.loads(line)["args"] for line in out.splitlines()]
+
+    def test_of_a_container_that_starts_later(self, tmp_path: Path, name: str) -> None:
+        with self.start("--container", name) as process, container(tmp_path, name):
+            subprocess.run(["true"], check=True)
+            end = time.monotonic() + 30
+            assert process.stdout is not None
+            while not select.select([process.stdout], [], [], 0)[0]:
+                assert time.monotonic() < end
+                subprocess.run(["runc", "exec", name, "/busybox", "echo", "inside"], check=True)
+            seen = self.commands(process)  # on a slow machine its first command, too
+            assert seen
+            assert set(seen) <= {"/busybox sleep 600", "/busybox echo inside"}
+
+    def test_of_a_process(self) -> None:
+        with subprocess.Popen(["unshare", "-m", "sh"], stdin=subprocess.PIPE, text=True) as shell:
+            namespace = os.stat("/proc/self/ns/mnt").st_ino
+            while os.stat(f"/proc/{shell.pid}/ns/mnt").st_ino == namespace:
+                time.sleep(0.01)
+            with self.start("--pid-ns-of", shell.pid) as process:
+                subprocess.run(["true"], check=True)
+                shell.communicate("/bin/echo inside >/dev/null")
+                assert self.commands(process) == ["/bin/echo inside"]
 
 
 def test_watching(tmp_path: Path, name: str) -> None:

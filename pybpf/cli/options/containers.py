@@ -9,10 +9,10 @@ from pybpf.cli.arguments import Parser, count
 from pybpf.errors import UsageError
 
 if TYPE_CHECKING:
-    from pybpf.gadget.mount_namespaces import Selection
+    from pybpf.gadget.mount_namespaces import Wanted
     from pybpf.gadget.programs import Program
 
-__all__ = ["add", "selection"]
+__all__ = ["add", "wanted"]
 
 _CHOOSE = ("pid_ns_of", "container", "containers", "k8s_pod", "k8s_namespace")
 
@@ -40,19 +40,20 @@ def add(parser: Parser) -> None:
     )
 
 
-def selection(args: argparse.Namespace, program: Program) -> Selection | None:
+def wanted(args: argparse.Namespace, program: Program) -> Wanted | None:
     """What these options choose; None when none is given. Raises UsageError."""
     given = [name for name in _CHOOSE if getattr(args, name)]
     if not given:
         return None
-    from pybpf.gadget.mount_namespaces import Selection, namespace_of
+    from pybpf.gadget.mount_namespaces import Wanted, namespace_of
 
     if not any(param.name == "mntns" for param in program.declarations.params):
         option = given[0].replace("_", "-")
         raise UsageError(
-            f"--{option}: {program.name} doesn't filter by mount namespace: let its probes ask discard_current()"
+            f"--{option}: {program.name} doesn't filter by mount namespace, since no probe of its asks"
+            " discard_current()"
         )
-    return Selection(
+    return Wanted(
         tuple(map(namespace_of, args.pid_ns_of or ())),
         args.containers,
         tuple(args.container or ()),
