@@ -22,6 +22,7 @@ from pybpf.dsl.decorators import (
     tracepoint,
     uprobe,
     uretprobe,
+    usdt,
     xdp,
 )
 from pybpf.dsl.lower import lower
@@ -132,5 +133,6 @@ __all__ = [
     "unroll",
     "uprobe",
     "uretprobe",
+    "usdt",
     "xdp",
 ]

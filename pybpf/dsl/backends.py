@@ -5,16 +5,17 @@ The body is the same in each; where its parameters come from is not. Other kinds
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pybpf.codegen.ir import Op
 from pybpf.dsl.kernel import DIRECT, USER, KernelPointer, pointer
 from pybpf.dsl.kinds import KINDS, Kind
+from pybpf.dsl.usdt_arguments import argument, unknown
 from pybpf.errors import LoweringError, UsageError
 from pybpf.source import Location
-from pybpf.spec import Backend, Function, Target
+from pybpf.spec import Backend, Function, Target, Usdt
 from pybpf.uapi import bpf
 
 if TYPE_CHECKING:
@@ -77,7 +78,15 @@ def plan(probes: Iterable[Probe], values: Mapping[str, Any], target: Target) -> 
         for name in place.names
         if probe.kind == "kretprobe"
     }
-    return [each for probe, places in placed for each in _programs(probe, places, exits, backends)]
+    return [
+        each
+        for probe, places in placed
+        for each in (
+            _marked(probe, places, target.usdt)
+            if probe.kind == "usdt"
+            else _programs(probe, places, exits, backends)
+        )
+    ]
 
 
 def _programs(
@@ -104,6 +113,36 @@ def _programs(
         halves = tuple(Half(each, _kind(each, backend)) for each in bodies)
         cookies = tuple(functions.values()) if any(functions.values()) else ()
         yield Planned(name, _attach(probe.kind, backend.name), halves, tuple(functions), cookies)
+
+
+def _marked(
+    probe: Probe, places: Mapping[Function, int], known: Callable[[str], Usdt | None]
+) -> Iterator[Planned]:
+    """A program for each kind of place that a USDT probe has: its arguments lie elsewhere at another."""
+    groups: dict[tuple[Any, bool], dict[Function, int]] = {}
+    for place, cookie in places.items():
+        found = [(name, known(name)) for name in place.names]
+        name, usdt = next(((name, usdt) for name, usdt in found if usdt and usdt.arguments), found[0])
+        if usdt is None or not usdt.arguments:
+            # One that isn't there is not attached, whatever its arguments are said to be.
+            raw = _nothing if usdt else unknown
+            groups.setdefault((raw, False), {})[place] = cookie
+            continue
+        for number, texts in enumerate(usdt.arguments):
+            names = (name,) if len(usdt.arguments) == 1 else (f"{name}#{number}",)
+            groups.setdefault((texts, usdt.multi), {})[place._replace(names=names)] = cookie
+    for number, ((how, multi), functions) in enumerate(groups.items()):
+        raw = partial(argument, how) if isinstance(how, str) else how
+        kind = KINDS["usdt"]._replace(raw=raw, attach_type=bpf.BPF_TRACE_UPROBE_MULTI * multi)
+        name = f"{probe.name}__{number + 1}" if number else probe.name
+        cookies = tuple(functions.values()) if any(functions.values()) else ()
+        yield Planned(
+            name, "usdt.multi" if multi else "usdt", (Half(probe, kind),), tuple(functions), cookies
+        )
+
+
+def _nothing(cx: Context, number: int) -> Op:
+    return cx.build.const(0)
 
 
 def _attach(kind: str, backend: str) -> str:

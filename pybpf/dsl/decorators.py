@@ -36,6 +36,7 @@ __all__ = [
     "tracepoint",
     "uprobe",
     "uretprobe",
+    "usdt",
     "xdp",
 ]
 
@@ -273,6 +274,16 @@ def uprobe(where: Where, *, sleepable: bool = False, cookie: Cookie = 0) -> _Dec
 def uretprobe(where: Where, *, sleepable: bool = False, cookie: Cookie = 0) -> _Decorator:
     """Run when such a function returns (Linux 4.17); the one parameter is what it returned."""
     return _decorator("uretprobe", where, _SYMBOL, "libc.so.6:malloc", cookie, sleepable=sleepable)
+
+
+def usdt(where: Where, *, cookie: Cookie = 0) -> _Decorator:
+    """Run at a place that the authors of a program or library marked, with what they hand over (Linux 4.20).
+
+    `where` is file, provider and name, `"/usr/bin/python3:python:gc__start"`; a library goes by its name. The
+    parameters are the probe's arguments, in its order; pointers are to memory of the process. Where the
+    arguments lie is read from the file when the program is lowered for this host.
+    """
+    return _decorator("usdt", where, "a file, a provider and a name", "libc.so.6:libc:setjmp", cookie)
 
 
 def perf_event(

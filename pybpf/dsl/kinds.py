@@ -16,6 +16,7 @@ from pybpf.dsl.kernel import DIRECT, USER, KernelPointer, pointer
 from pybpf.dsl.program_context import context_pointer, iterated_pointer, packet_pointer
 from pybpf.dsl.prototype import check_prototype
 from pybpf.dsl.types import boolean, i32, layout_of, u32, u64
+from pybpf.dsl.usdt_arguments import unknown
 from pybpf.dsl.values import Scalar, Value, convert
 from pybpf.errors import LoweringError, UsageError
 from pybpf.spec import Function, Int, Pointer, Struct, functions, targets
@@ -120,6 +121,11 @@ _symbols = partial(
     name=re.compile(r"[^:]+:([A-Za-z_$][\w.$@]*(\+\w+)?|0x[0-9a-fA-F]+)"),
     what="a function of a file: write file:symbol, such as /bin/bash:readline or libc.so.6:malloc",
 )
+_marks = partial(
+    targets,
+    name=re.compile(r"[^:]+:[\w.-]+:[\w.-]+"),
+    what="a USDT probe: write file:provider:name, such as /usr/bin/python3:python:gc__start",
+)
 _samples = partial(
     targets,
     name=re.compile(r"[\w-]+/(freq|period)=[1-9]\d*/"),
@@ -143,6 +149,7 @@ KINDS = {
     "kretprobe": Kind(bpf.BPF_PROG_TYPE_KPROBE, 0, _result, functions),
     "uprobe": Kind(bpf.BPF_PROG_TYPE_KPROBE, 0, _register, _symbols, _user),
     "uretprobe": Kind(bpf.BPF_PROG_TYPE_KPROBE, 0, _result, _symbols, _user),
+    "usdt": Kind(bpf.BPF_PROG_TYPE_KPROBE, 0, unknown, _marks, _user),
     "tracepoint": Kind(bpf.BPF_PROG_TYPE_TRACEPOINT, 0, _context, _tracepoints, context_pointer),
     "raw_tracepoint": Kind(bpf.BPF_PROG_TYPE_RAW_TRACEPOINT, 0, _word, _raw_tracepoints),
     "tp_btf": Kind(

@@ -9,12 +9,11 @@ from __future__ import annotations
 import bisect
 import functools
 import io
-import os
 import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from pybpf.errors import UsageError
+from pybpf.elf.read import read
 
 if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
@@ -59,15 +58,7 @@ class Symbols:
 @functools.lru_cache(maxsize=64)
 def symbols_of(path: str) -> Symbols:
     """The functions of an ELF file. Raises UsageError when it is none, or damaged; OSError."""
-    from elftools.elf.elffile import ELFFile
-
-    # A pipe, that somebody put in a library's place, would keep us waiting.
-    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
-        try:
-            return Symbols(_symbols(ELFFile(file)))
-        except Exception as error:
-            # Of a damaged file pyelftools raises not only its own errors, but whatever comes of reading on.
-            raise UsageError(f"{path} is no ELF file, or damaged: {error}") from None
+    return read(path, lambda elf: Symbols(_symbols(elf)))
 
 
 def _symbols(elf: ELFFile) -> Iterator[Symbol]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pybpf.features.attachments import bpf_lsm, iterator, netfilter
+    from pybpf.features.attachments import bpf_lsm, iterator, netfilter, uprobe_multi
     from pybpf.features.buffers import ringbuf
     from pybpf.features.feature import Feature, require
     from pybpf.features.helpers import ktime_get_boot_ns, probe_read_kernel, rdonly_cast
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         perf_link,
         uprobe,
     )
+    from pybpf.features.usdt import usdt_sites
 
 __all__ = [
     "Feature",
@@ -46,6 +47,8 @@ __all__ = [
     "ringbuf",
     "stack_index",
     "uprobe",
+    "uprobe_multi",
+    "usdt_sites",
     "vmlinux_btf",
 ]
 
@@ -70,6 +73,8 @@ _HOMES = {
     "ringbuf": "buffers",
     "stack_index": "instructions",
     "uprobe": "probes",
+    "uprobe_multi": "attachments",
+    "usdt_sites": "usdt",
     "vmlinux_btf": "host",
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pybpf.asm import link, ops
 from pybpf.asm.ops import R0
 from pybpf.errors import SyscallError
-from pybpf.features.attachments import bpf_lsm, iterator, netfilter
+from pybpf.features.attachments import bpf_lsm, iterator, netfilter, uprobe_multi
 from pybpf.features.feature import Feature, answer, answered, trial
 from pybpf.features.helper_calls import asked
 from pybpf.features.probes import fentry, kprobe, kprobe_events, kprobe_multi, kprobe_session, uprobe
@@ -110,6 +110,10 @@ ATTACH_KINDS: dict[str, Callable[[], Feature]] = {
     "fmod_ret": fentry,
     "uprobe": uprobe,
     "uretprobe": uprobe,
+    "uprobe.multi": uprobe_multi,
+    "uretprobe.multi": uprobe_multi,
+    "usdt": uprobe,
+    "usdt.multi": uprobe_multi,
     "tracepoint": _tracepoint,
     "raw_tracepoint": _raw_tracepoint,
     "tp_btf": _typed_tracepoint,

@@ -9,10 +9,11 @@ from pybpf.asm import link, ops
 from pybpf.asm.ops import R0
 from pybpf.errors import BpfError, SyscallError
 from pybpf.features.feature import Feature, trial
+from pybpf.sys import Fd, command
 from pybpf.sys.files import read_text
 from pybpf.uapi import bpf
 
-__all__ = ["bpf_lsm", "iterator", "netfilter"]
+__all__ = ["bpf_lsm", "iterator", "netfilter", "uprobe_multi"]
 
 _EMPTY = link([ops.mov64(R0, 0), ops.exit_()])
 _LSM = "/sys/kernel/security/lsm"
@@ -62,4 +63,30 @@ def netfilter() -> Feature:
         if error.errno == errno.EPERM:
             raise
         return Feature(name, since, "xdp, tc, or a socket_filter, sees packets too")
+    return Feature(name, since)
+
+
+@functools.cache
+def uprobe_multi() -> Feature:
+    """One link for uprobes at many places of a file, tried with a file that isn't one.
+
+    Raises SyscallError when this process may not load programs.
+    """
+    name, since = "uprobe.multi links", "6.6"
+    try:
+        with trial(_EMPTY, expected_attach_type=bpf.BPF_TRACE_UPROBE_MULTI) as program:
+            fields = {
+                "prog_fd": program.fileno(),
+                "attach_type": bpf.BPF_TRACE_UPROBE_MULTI,
+                "uprobe_path": b"/\0",
+                "uprobe_offsets": bytes(8),
+                "uprobe_cnt": 1,
+            }
+            Fd(command(bpf.BPF_LINK_CREATE, **fields), name).close()
+    except SyscallError as error:
+        if error.errno == errno.EPERM:
+            raise
+        # A kernel that knows them looks at the path, which leads to a folder.
+        if error.errno != errno.EBADF:
+            return Feature(name, since, "one perf event a place serves instead")
     return Feature(name, since)

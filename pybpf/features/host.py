@@ -10,7 +10,7 @@ from pybpf.features.buffers import ringbuf
 from pybpf.features.feature import Feature
 from pybpf.features.helpers import ktime_get_boot_ns, probe_read_kernel, rdonly_cast
 from pybpf.features.instructions import isa_v4, jmp32, stack_index
-from pybpf.spec import ARCHITECTURES, Target
+from pybpf.spec import ARCHITECTURES, Target, Usdt
 from pybpf.sys import modules
 
 __all__ = ["host_target", "modules_btf", "vmlinux_btf"]
@@ -53,6 +53,12 @@ def modules_btf() -> Feature:
     return Feature(name, since, "no module is loaded", known=False)
 
 
+def _usdt(place: str) -> Usdt | None:
+    from pybpf.features.usdt import host_usdt
+
+    return host_usdt(place)
+
+
 @functools.cache
 def host_target() -> Target:
     """The target to lower for when a program is to run here.
@@ -66,4 +72,4 @@ def host_target() -> Target:
         known = ", ".join(ARCHITECTURES)
         raise UnsupportedFeature(f"calling convention known here for {machine}", why=f"known are {known}")
     features = frozenset(name for name, probe in _FEATURES.items() if probe())
-    return Target("host", btf.kernel(), features, ARCHITECTURES[machine])
+    return Target("host", btf.kernel(), features, ARCHITECTURES[machine], usdt=_usdt)

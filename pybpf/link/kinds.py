@@ -54,6 +54,7 @@ def _of(path: str) -> Callable[..., Any]:
 
 _FUNCTIONS = (_of("functions.there"), _of("functions.absent"), "functions")
 _SYMBOLS = (_of("uprobe.there"), _of("uprobe.absent"), "functions of files")
+_MARKS = (_of("usdt.there"), _of("usdt.absent"), "USDT probes")
 _INTERFACES = (_of("interfaces.there"), _of("interfaces.absent"), "interfaces")
 _GROUPS = (_of("cgroup.there"), _of("cgroup.absent"), "control groups")
 _TRACEPOINTS = (_of("raw_tracepoint.there"), _of("raw_tracepoint.absent"), "raw tracepoints")
@@ -73,6 +74,10 @@ KINDS = {
     "iterator": Kind(_of("iterator.attach"), _of("iterator.there"), _of("iterator.absent"), "iterators"),
     "uprobe": Kind(_of("uprobe.attach"), *_SYMBOLS),
     "uretprobe": Kind(partial(_of("uprobe.attach"), retprobe=True), *_SYMBOLS),
+    "uprobe.multi": Kind(_of("uprobe_multi.attach"), *_SYMBOLS),
+    "uretprobe.multi": Kind(partial(_of("uprobe_multi.attach"), retprobe=True), *_SYMBOLS),
+    "usdt": Kind(_of("usdt.attach"), *_MARKS),
+    "usdt.multi": Kind(_of("usdt.attach_multi"), *_MARKS),
     "tracepoint": Kind(
         _of("tracepoint.attach"), _of("tracepoint.there"), _of("tracepoint.absent"), "tracepoints"
     ),

@@ -62,6 +62,16 @@ class Link:
         self._owned = (*links, *others)
         self._pinned = ""
 
+    @classmethod
+    def joined(cls, links: Sequence[Link]) -> Link:
+        """One of several of the same program, which it owns from now on."""
+        first = links[0]
+        made = cls(
+            first.kind, first.symbol, [each for link in links for each in link._links], (), first.cookie
+        )
+        made._owned = tuple(each for link in links for each in link._owned)
+        return made
+
     def __repr__(self) -> str:
         attached = self._pinned or not all(each.closed for each in self._owned)
         return f"<{self.kind} {self.symbol}: {'attached' if attached else 'detached'}>"

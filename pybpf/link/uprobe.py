@@ -14,7 +14,7 @@ from pybpf.link import event
 from pybpf.link.link import Link
 from pybpf.sys import libraries, perf
 
-__all__ = ["absent", "attach", "there"]
+__all__ = ["absent", "attach", "attach_at", "located", "there", "why"]
 
 
 def there(names: Iterable[str]) -> set[str]:
@@ -32,8 +32,7 @@ def _found(name: str) -> tuple[str, int, str]:
     file, _, symbol = name.rpartition(":")
     path = libraries.find(file)
     if not path:
-        where = "there is no such file" if "/" in file else "no library or program of that name is installed"
-        return "", 0, f"{where}: {file}"
+        return "", 0, libraries.missing(file)
     if symbol.startswith("0x"):
         return path, int(symbol, 16), ""
     symbol, _, distance = symbol.partition("+")
@@ -48,8 +47,8 @@ def _found(name: str) -> tuple[str, int, str]:
     return path, offsets[symbol] + int(distance or "0", 0), ""
 
 
-def _why(path: str, error: SyscallError) -> str:
-    """What a failed perf_event_open means here (kernel/trace/trace_uprobe.c, kernel/events/uprobes.c)."""
+def why(path: str, error: SyscallError) -> str:
+    """What a refusal means here (kernel/trace/trace_uprobe.c, bpf_trace.c, kernel/events/uprobes.c)."""
     if error.errno == errno.EINVAL:
         return f"the kernel doesn't take this place in {path}: is it a file that is run?"
     if error.errno == errno.EIO:
@@ -69,21 +68,44 @@ def attach(program: int, symbol: str, *, retprobe: bool = False, pid: int = -1, 
     will run the file. `cookie`: see `event.attach`. Raises UnsupportedFeature, LoadError (`.name` is the
     symbol: no such file or function), SyscallError.
     """
-    features.require(features.uprobe())
     kind = "uretprobe" if retprobe else "uprobe"
+    path, offset = located(kind, symbol)
+    return attach_at(kind, symbol, program, path, offset, retprobe=retprobe, pid=pid, cookie=cookie)
+
+
+def located(kind: str, symbol: str) -> tuple[str, int]:
+    """The path of the file and the offset in it. Raises LoadError (`.name` is the symbol)."""
     path, offset, reason = _found(symbol)
     if reason:
         raise LoadError(f"{kind} {symbol}: {reason}", symbol)
+    return path, offset
+
+
+def attach_at(
+    kind: str,
+    symbol: str,
+    program: int,
+    path: str,
+    offset: int,
+    *,
+    semaphore: int = 0,
+    retprobe: bool = False,
+    pid: int = -1,
+    cookie: int = 0,
+) -> Link:
+    """The same at an offset in a file. `semaphore`: that of a counter to be 1 more meanwhile (4.20)."""
+    features.require(features.uprobe())
     return event.attach(
         kind,
         symbol,
         program,
-        partial(_why, path),
+        partial(why, path),
         on=None if pid < 0 else [-1],
         pid=pid,
         cookie=cookie,
         type=perf.pmu_type("uprobe"),
-        config=retprobe << perf.pmu_bit("uprobe", "retprobe"),
+        config=retprobe << perf.pmu_bit("uprobe", "retprobe")
+        | semaphore << perf.pmu_bit("uprobe", "ref_ctr_offset"),
         config1=os.fsencode(path) + b"\0",
         config2=offset,
     )

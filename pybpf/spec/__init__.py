@@ -12,7 +12,7 @@ from pybpf.spec.objects import (
     functions,
     targets,
 )
-from pybpf.spec.target import ARCHITECTURES, BACKENDS, PORTABLE_FEATURES, Arch, Backend, Target
+from pybpf.spec.target import ARCHITECTURES, BACKENDS, PORTABLE_FEATURES, Arch, Backend, Target, Usdt
 
 __all__ = [
     "ARCHITECTURES",
@@ -37,6 +37,7 @@ __all__ = [
     "Struct",
     "Target",
     "Union",
+    "Usdt",
     "align_up",
     "functions",
     "targets",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pybpf.btf import Btf
 
-__all__ = ["ARCHITECTURES", "BACKENDS", "PORTABLE_FEATURES", "Arch", "Backend", "Target"]
+__all__ = ["ARCHITECTURES", "BACKENDS", "PORTABLE_FEATURES", "Arch", "Backend", "Target", "Usdt"]
 
 
 class Arch(NamedTuple):
@@ -51,6 +52,21 @@ class Backend(NamedTuple):
     parameters: tuple[str, ...] = ()
 
 
+class Usdt(NamedTuple):
+    """A USDT probe in a file: where its `arguments` are, in the assembler's words; none: no such probe.
+
+    It may be in several places with its arguments elsewhere: then there are several texts. `multi`: one
+    link goes to all places (uprobe.multi, 6.6).
+    """
+
+    arguments: tuple[str, ...]
+    multi: bool = False
+
+
+def _unknown(place: str) -> Usdt | None:
+    return None
+
+
 # What the portable target takes for granted: Linux 5.8.
 PORTABLE_FEATURES = frozenset({"ringbuf", "probe_read_kernel", "ktime_get_boot_ns", "jmp32"})
 
@@ -62,6 +78,7 @@ class Target(NamedTuple):
     `jmp32` (5.1), `probe_read_kernel` (5.5), `ringbuf` and `ktime_get_boot_ns` (5.8), `stack_index` (5.12),
     `rdonly_cast` (6.2), `isa_v4` (6.6).
     A `portable` target keeps parameters as variables in `.rodata`; otherwise they are constants.
+    `usdt` tells of a USDT probe by its place, `file:provider:name`; None when the target doesn't know.
     `backends` holds what serves probes on kernel functions; those on other functions are plain kprobes.
     """
 
@@ -71,3 +88,4 @@ class Target(NamedTuple):
     arch: Arch = ARCHITECTURES["x86_64"]
     portable: bool = False
     backends: tuple[Backend, ...] = ()
+    usdt: Callable[[str], Usdt | None] = _unknown

@@ -7,23 +7,12 @@ import os
 
 from pybpf.errors import SyscallError
 from pybpf.sys.command import command
-from pybpf.sys.files import read_text
+from pybpf.sys.mounts import mount_of
 from pybpf.uapi import bpf
 
-__all__ = ["file_system", "folder", "pin"]
+__all__ = ["folder", "pin"]
 
 _WHERE = "/sys/fs/bpf"
-
-
-def file_system(folder: str) -> str:
-    """The type of the file system that a folder lies on, as mountinfo has it; empty when unknown."""
-    device = os.stat(folder).st_dev
-    number = f"{os.major(device)}:{os.minor(device)}"
-    for line in read_text("/proc/self/mountinfo").splitlines():
-        before, _, after = line.partition(" - ")
-        if before.split()[2] == number:
-            return after.split()[0]
-    return ""
 
 
 def pin(fd: int, path: str) -> None:
@@ -55,7 +44,7 @@ def _why(path: str, error: SyscallError) -> str:
         return f"there is no folder {folder}"
     if error.errno == errno.EEXIST:
         return "there is such a file already"
-    if file_system(folder) != "bpf":
+    if mount_of(folder).type != "bpf":
         return f"{folder} is on no BPF file system: mount -t bpf bpf {_WHERE}, and pin in there"
     if error.errno == errno.EPERM and "." in os.path.basename(path):
         return "a name with a dot can't be pinned"

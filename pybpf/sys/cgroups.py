@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 
-from pybpf.sys.files import read_text
+from pybpf.sys.mounts import mounts
 
 __all__ = ["find", "root"]
 
 
 def root() -> str:
     """Where cgroup2 is mounted; empty when nowhere."""
-    for line in read_text("/proc/self/mountinfo").splitlines():
-        before, _, after = line.partition(" - ")
-        if after.split()[0] == "cgroup2":
-            return before.split()[4]
-    return ""
+    return next((mount.point for mount in mounts() if mount.type == "cgroup2"), "")
 
 
 def find(name: str) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import struct
+from collections.abc import Iterator
 
+from pybpf.errors import near
 from pybpf.sys.files import read_bytes
 
-__all__ = ["find", "parse"]
+__all__ = ["find", "missing", "parse"]
 
 _CACHE = "/etc/ld.so.cache"
 _MAGIC = b"glibc-ld.so.cache1.1"
@@ -55,10 +58,29 @@ def _is_own(path: str) -> bool:
 
 
 def find(name: str) -> str:
-    """The path of a library (`libc.so.6`) or program (`bash`); empty when there is none of that name."""
+    """The path of a library (`libc.so.6`, `libc`) or program (`bash`); empty when there is none of that name.
+
+    Of a library whose version isn't given, it is that of the highest.
+    """
     if "/" in name:
         return name if os.path.exists(name) else ""
     paths = [*_cached().get(name, ()), *(f"{folder}/{name}" for folder in _FOLDERS)]
     import shutil
 
-    return next(filter(_is_own, paths), None) or shutil.which(name) or ""
+    found = next(filter(_is_own, paths), None) or shutil.which(name)
+    return found or next(filter(_is_own, _versions(name)), "")
+
+
+def _versions(name: str) -> Iterator[str]:
+    """The paths of the versions of a library, the highest first."""
+    version = re.compile(rf"{re.escape(name)}\.so((?:\.\d+)*)")
+    matches = filter(None, map(version.fullmatch, _cached()))
+    for match in sorted(matches, key=lambda match: [int(n) for n in match[1].split(".")[1:]], reverse=True):
+        yield from _cached()[match[0]]
+
+
+def missing(name: str) -> str:
+    """Why `find` finds nothing of that name."""
+    if "/" in name:
+        return f"there is no such file: {name}"
+    return f"no library or program of that name is installed: {name}{near(name, _cached())}"

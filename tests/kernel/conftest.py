@@ -76,6 +76,7 @@ ABILITIES: dict[str, Callable[[], str]] = {
     "btf": _no_btf,
     "fentry": _no_fentry,
     "iterators": lambda: features.iterator().why,
+    "uprobe_multi": lambda: features.uprobe_multi().why,
     "bpf_lsm": lambda: features.bpf_lsm().why,
     "loop": lambda: "" if Path("/dev/loop-control").exists() else "this kernel has no loop devices",
     "tcx": _no_function("tcx_prog_attach", "tcx (6.6)"),

@@ -67,9 +67,9 @@ def loaded(tmp_path: Path) -> Iterator[Load]:
 
 def attach(loaded: load.Loaded) -> link.Link:
     (program,) = loaded.programs.values()
-    kind, places, _ = program.spec.attach
-    (symbol,) = link.resolve(places, kind).found
-    return link.attach(kind, program.fileno(), symbol)
+    how = program.spec.attach
+    (symbol,) = link.resolve(how.functions, how.kind).found
+    return link.attach(how.kind, program.fileno(), symbol)
 
 
 def count(loaded: load.Loaded) -> int:

@@ -16,6 +16,7 @@ from pybpf.asm.ops import R0, R1, R2, R10
 from pybpf.dsl.kinds import KINDS
 from pybpf.errors import LoadError, SyscallError, UnsupportedFeature
 from pybpf.spec import Attach, Function, MapSpec, ObjectSpec, ProgramSpec
+from pybpf.sys.mounts import mount_of
 from pybpf.uapi import bpf
 
 pytestmark = pytest.mark.usefixtures("tracefs")
@@ -93,7 +94,7 @@ def test_a_program_gets_its_cookie(kind: str) -> None:
 def bpffs() -> Iterator[Path]:
     """A folder on a bpffs."""
     where = Path("/sys/fs/bpf")
-    mounted = link.link.bpffs.file_system(str(where)) == "bpf"
+    mounted = mount_of(str(where)).type == "bpf"
     if not mounted:
         subprocess.run(["mount", "-t", "bpf", "bpf", where], check=True)
     folder = where / f"pybpf-test-{os.getpid()}"

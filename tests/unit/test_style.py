@@ -31,7 +31,7 @@ ARROWS = {
     "vm": "spec asm isa btf",
     "testing": "vm dsl",
     "elf": "spec btf asm",
-    "features": "sys asm btf spec",
+    "features": "sys elf asm btf spec",
     "containers": "sys",
     "maps": "sys spec btf",
     "link": "sys features elf spec btf",

@@ -14,7 +14,7 @@ import pytest
 from pybpf import btf
 from pybpf.asm import format_statements
 from pybpf.dsl import lower
-from pybpf.spec import ObjectSpec, Target
+from pybpf.spec import ObjectSpec, Target, Usdt
 
 HEAD = """
 import enum
@@ -43,6 +43,14 @@ who = Param("who", CString[16], b"", "a name")
 """
 
 
+# A probe with one place, one with three of two kinds, and one that is not there.
+MARKS = {
+    "/usr/bin/python3:python:gc__start": Usdt(("-4@%edi 8@-16(%rbp) -1@$-3",)),
+    "/lib/x.so:x:twice": Usdt(("8@%rax", "4@%r12d"), multi=True),
+    "/lib/x.so:x:gone": Usdt(()),
+}
+
+
 @pytest.fixture
 def module(tmp_path: Path) -> Callable[[str], ModuleType]:
     def load(text: str) -> ModuleType:
@@ -61,7 +69,7 @@ def module(tmp_path: Path) -> Callable[[str], ModuleType]:
 @pytest.fixture
 def lowered(module: Callable[[str], ModuleType]) -> Callable[..., ObjectSpec]:
     def run(text: str, *, portable: bool = False, buffer: str | None = None, **params: Any) -> ObjectSpec:
-        target = Target("reference", btf.reference(), portable=portable)
+        target = Target("reference", btf.reference(), portable=portable, usdt=MARKS.get)
         return lower(module(text), params, target, buffer=buffer)
 
     return run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import lzma
 import os
-import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,49 +12,8 @@ import pytest
 from pybpf.elf.symbols import Symbol, symbols_of
 from pybpf.errors import UsageError
 
-BASE, CODE = 0x400000, 0x1000  # the segment of code: its address, and where it lies in the file
-FUNC, OBJECT, IFUNC = 2, 1, 10
-
-
-def table(symbols: list[tuple[str, int, int, int]]) -> tuple[bytes, bytes]:
-    """Entries and texts of (name, type, address, size); an address of 0 is another file's."""
-    texts, entries = b"\0", bytes(24)
-    for name, kind, address, size in symbols:
-        entries += struct.pack("<IBBHQQ", len(texts), 1 << 4 | kind, 0, int(address > 0), address, size)
-        texts += name.encode() + b"\0"
-    return entries, texts
-
-
-def elf(tables: dict[str, list[tuple[str, int, int, int]]], packed: bytes = b"") -> bytes:
-    """A file with one segment of code, and these tables of symbols."""
-    names = b"\0"
-    sections = [(0, 0, b"", 0), (0, 8, b"", 0)]  # the second is that of the code
-    for name, symbols in tables.items():
-        entries, texts = table(symbols)
-        kind = 2 if name == ".symtab" else 11
-        sections += [(len(names), kind, entries, len(sections) + 1)]
-        names += name.encode() + b"\0"
-        sections += [(len(names), 3, texts, 0)]
-        names += name.replace("sym", "str").encode() + b"\0"
-    if packed:
-        sections += [(len(names), 1, packed, 0)]
-        names += b".gnu_debugdata\0"
-    sections += [(len(names), 3, names + b".shstrtab\0", 0)]
-    body, headers = b"", b""
-    for name, kind, data, link in sections:
-        size = 24 if kind in (2, 11) else 0
-        address, length = (BASE, 0x380) if kind == 8 else (0, len(data))
-        place = 120 + len(body)
-        headers += struct.pack("<IIQQQQIIQQ", name, kind, 0, address, place, length, link, 1, 1, size)
-        body += data
-    identity = b"\x7fELF\x02\x01\x01" + bytes(9)
-    end = 120 + len(body)
-    head = struct.pack(
-        "<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, end, 0, 64, 56, 1, 64, len(sections), len(sections) - 1
-    )
-    segment = struct.pack("<IIQQQQQQ", 1, 5, CODE, BASE, BASE, 0x2000, 0x2000, 0x1000)
-    return identity + head + segment + body + headers
-
+sys.path.insert(0, str(Path(__file__).parent))
+from elf_files import BASE, FUNC, IFUNC, OBJECT, elf
 
 SYMTAB = [
     ("main", FUNC, BASE + 0x100, 0x40),

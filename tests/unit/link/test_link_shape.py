@@ -14,6 +14,7 @@ from pybpf.errors import BpfError, LoadError, SyscallError
 from pybpf.features import Feature
 from pybpf.link import Link, LinkInfo, link
 from pybpf.sys import Fd, bpffs
+from pybpf.sys.mounts import Mount
 from pybpf.uapi import bpf
 
 
@@ -88,7 +89,7 @@ def test_a_pin_that_fails_leaves_nothing(pins: list[str], tmp_path: Path) -> Non
 def test_why_it_is_not_pinned(
     monkeypatch: pytest.MonkeyPatch, pins: list[str], tmp_path: Path, name: str, system: str, why: str
 ) -> None:
-    monkeypatch.setattr(bpffs, "file_system", lambda folder: system)
+    monkeypatch.setattr(bpffs, "mount_of", lambda folder: Mount("/", system))
     (tmp_path / "there").touch()
     with Link("xdp", "lo", [fd()]) as attached, pytest.raises(SyscallError) as caught:
         attached.pin(str(tmp_path / name))
@@ -125,12 +126,3 @@ def test_what_the_kernel_says_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "object_info", info)
     with Link("xdp", "lo", [fd()]) as attached:
         assert attached.info() == LinkInfo("xdp", "lo", 5, 6, 0, "")
-
-
-def test_which_file_system_a_folder_is_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    device = tmp_path.stat().st_dev
-    line = f"1 2 {os.major(device)}:{os.minor(device)} / /a rw,relatime shared:1 - bpf none rw"
-    monkeypatch.setattr(bpffs, "read_text", lambda path: f"9 9 0:0 / /b rw - proc none rw\n{line}")
-    assert bpffs.file_system(str(tmp_path)) == "bpf"
-    monkeypatch.setattr(bpffs, "read_text", lambda path: "")
-    assert bpffs.file_system(str(tmp_path)) == ""

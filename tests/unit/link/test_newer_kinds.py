@@ -16,6 +16,7 @@ from pybpf.features import Feature
 from pybpf.link import cgroup, iterator, netfilter, raw_tracepoint
 from pybpf.spec import Function
 from pybpf.sys import Fd, cgroups, kallsyms
+from pybpf.sys.mounts import Mount
 from pybpf.uapi import bpf
 
 SYMBOLS = (
@@ -51,8 +52,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Kernel:
     for name in ("bpf_lsm", "netfilter"):
         monkeypatch.setattr(features, name, lambda: Feature("it", "9.9"))
     (tmp_path / "system.slice" / "ssh.service").mkdir(parents=True)
-    mounts = f"31 23 0:27 / {tmp_path} rw - cgroup2 none rw"
-    monkeypatch.setattr(cgroups, "read_text", lambda path: mounts)
+    monkeypatch.setattr(cgroups, "mounts", lambda: [Mount("/", "ext4"), Mount(str(tmp_path), "cgroup2")])
     monkeypatch.setattr(kallsyms, "_text", lambda: SYMBOLS)
     types = Builder()
     types.function("bpf_iter_task")
@@ -229,7 +229,7 @@ def test_places(tmp_path: Path, kind: str, there: str, missing: str, why: str) -
 
 
 def test_nothing_to_look_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cgroups, "read_text", lambda path: "23 1 0:21 / /proc rw - proc proc rw")
+    monkeypatch.setattr(cgroups, "mounts", lambda: [Mount("/", "ext4")])
     monkeypatch.setattr(kallsyms, "_text", lambda: b"")
 
     def no_btf() -> None:
