@@ -33,7 +33,7 @@ def bpf_lsm() -> Feature:
 
 @functools.cache
 def iterator() -> Feature:
-    """Programs that run for each object of a kind, tried on tasks."""
+    """Programs that run for each object of a kind, tried on tasks. Raises what `netfilter` does."""
     from pybpf import btf
 
     name, since = "BPF iterators", "5.8"
@@ -48,6 +48,8 @@ def iterator() -> Feature:
             attach_btf_id=function.id,
         ).close()
     except BpfError as error:
+        if isinstance(error, SyscallError) and error.lacking:
+            raise
         return Feature(name, since, str(error))
     return Feature(name, since)
 

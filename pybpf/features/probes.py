@@ -95,7 +95,10 @@ def uprobe() -> Feature:
 
 @functools.cache
 def fentry() -> Feature:
-    """The kernel's trampolines, tried on a function that is there for that (net/bpf/test_run.c)."""
+    """The kernel's trampolines, tried on a function that is there for that (net/bpf/test_run.c).
+
+    Raises SyscallError when this process may not load such programs.
+    """
     from pybpf import btf
 
     name, since = "fentry and fexit", "5.5"
@@ -114,6 +117,8 @@ def fentry() -> Feature:
         ) as program:
             Fd(command(bpf.BPF_RAW_TRACEPOINT_OPEN, prog_fd=program.fileno()), name).close()
     except SyscallError as error:
+        if error.lacking:
+            raise
         return Feature(name, since, f"kprobes serve instead ({error})")
     return Feature(name, since)
 

@@ -74,13 +74,17 @@ class Backends:
 
     def lines(self) -> Iterator[str]:
         """For people: what serves which functions, and why cheaper back-ends don't."""
+        for name, symbols, why in self.serving():
+            yield f"{name} serves {', '.join(symbols)}{f' ({why})' if why else ''}"
+
+    def serving(self) -> Iterator[tuple[str, list[str], str]]:
+        """Each back-end that was chosen, its functions, and why no cheaper one was."""
         groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
         for symbol, (backend, refused) in self._choices.items():
             if backend is not None:
                 groups.setdefault((backend.name, tuple(refused.items())), []).append(symbol)
         for (name, reasons), symbols in groups.items():
-            why = "; ".join(f"not {other}: {reason}" for other, reason in reasons)
-            yield f"{name} serves {', '.join(symbols)}{f' ({why})' if why else ''}"
+            yield name, symbols, "; ".join(f"not {other}: {reason}" for other, reason in reasons)
 
 
 def _wanted(declarations: Declarations, values: Mapping[str, Any], target: Target) -> Iterator[Wanted]:

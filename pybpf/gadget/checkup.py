@@ -87,6 +87,8 @@ def checkup(program: Program, values: Mapping[str, Any]) -> Checkup:
     except UnsupportedFeature as error:
         return Checkup([], Answer(False, str(error)))
     with target.btf.recording() as asked:
+        # First, since a back-end that fails makes room for another.
+        verdict = _trial(build, values) if build else Answer(None, lack)
         try:
             spec = build.spec() if build else lower(program.declarations, given, target)
         except LoweringError as error:
@@ -101,13 +103,20 @@ def checkup(program: Program, values: Mapping[str, Any]) -> Checkup:
             "Attached as",
             [attach_kind(name) for name in _distinct(each.attach.kind for each in spec.programs)],
         ),
+        ("Functions are served by", _serving(build) if build else []),
         *_helpers(spec),
         ("Types of maps", [map_type(name) for name in _distinct(_MAPS[each.type] for each in spec.maps)]),
         *_places(spec),
     ]
-    if build is None:
-        return Checkup(groups, Answer(None, lack))
-    return Checkup(groups, _trial(build, values))
+    return Checkup(groups, verdict)
+
+
+def _serving(build: HostBuild) -> list[Feature]:
+    """Which back-end serves which functions."""
+    return [
+        Feature(name, "", value=f"{', '.join(symbols)}{f' ({why})' if why else ''}")
+        for name, symbols, why in build.backends.serving()
+    ]
 
 
 def _types(source: Btf, asked: Iterable[tuple[int, str]]) -> list[str]:

@@ -22,7 +22,6 @@ from pybpf.features.helper_calls import can_call, helpers
 from pybpf.features.instruction_sets import instruction_sets
 from pybpf.features.map_types import MAP_TYPES, map_type
 from pybpf.features.program_types import PROGRAM_TYPES, program_type
-from pybpf.uapi import bpf
 
 sys.path.insert(0, str(Path(__file__).parent))
 from btf_kernels import bpftool
