@@ -13,6 +13,7 @@ from pybpf.source import Location
 from pybpf.spec import Target
 
 if TYPE_CHECKING:
+    from pybpf.dsl.dropped import Dropped
     from pybpf.dsl.memory import PathState
     from pybpf.dsl.rodata import Rodata
     from pybpf.dsl.subprograms import Subprogram
@@ -30,12 +31,14 @@ class Context:
         params: Mapping[str, Any],
         buffer: str,
         rodata: Rodata,
+        dropped: Dropped,
     ) -> None:
         self.build = build
         self.target = target
         self.params = params
         self.buffer = buffer
         self.rodata = rodata
+        self.dropped = dropped
         # The subprograms that are called, by name; shared by a program and its subprograms.
         self.subprograms: dict[str, Subprogram] = {}
         # The kind of probe, as `pybpf.dsl.kinds` has it.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from pybpf.dsl.dropped import DROPPED
 from pybpf.errors import BpfError
 from pybpf.events.timers import Chores
 from pybpf.gadget.attach import Attachments
@@ -14,7 +15,7 @@ from pybpf.gadget.filters import mntns_filter_map
 from pybpf.gadget.host import HostBuild
 from pybpf.gadget.privilege import FOLLOWING, give_up
 from pybpf.load import Loaded, Program, load
-from pybpf.spec import Function, ObjectSpec
+from pybpf.spec import Flat, Function, ObjectSpec, Struct
 
 if TYPE_CHECKING:
     from pybpf.gadget.mount_namespaces import Wanted
@@ -78,9 +79,10 @@ class Running:
         """The programs of the next back-end for a function, once one has failed; none after the last."""
         if not self._build.backends.fall_back(symbol, why):
             return []
-        return self._loaded.add(
-            program for program in self._build.spec().programs if place in program.attach.functions
-        )
+        spec = self._build.spec()
+        if any(each.data != self.maps[each.name].spec.data for each in spec.maps if each.name in self.maps):
+            return []  # it would find other constants than its own
+        return self._loaded.add(program for program in spec.programs if place in program.attach.functions)
 
     def attach(self) -> None:
         """Let the probes run."""
@@ -90,6 +92,17 @@ class Running:
     def backends(self) -> list[str]:
         """For people: which back-end serves which kernel functions, and why not a cheaper one."""
         return list(self._build.backends.lines())
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How often a map had no room for what a program put into it; of the maps of which that is so."""
+        table = self.maps.get(DROPPED)
+        if table is None:
+            return {}
+        layout = table.spec.value
+        assert isinstance(layout, Struct)
+        counts = Flat(layout).unpack(table.lookup(bytes(4)) or bytes(layout.size))
+        return {field.name: count for field, count in zip(layout.fields, counts) if count}
 
     @property
     def missed(self) -> dict[str, int]:

@@ -90,6 +90,15 @@ class Session(events.Stream):
         """
         return self._running.missed
 
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How often a map had no room for what a program put into it; of the maps of which that is so.
+
+        What is not in its map is not seen either: of trace_fsslower, operations that began when `starts` was
+        full.
+        """
+        return self._running.dropped
+
     def give_up(self, keep: Iterable[str] = ()) -> frozenset[str]:
         """Drop all capabilities but `keep` and those that reading still needs; returns what is left."""
         return self._running.give_up(keep)

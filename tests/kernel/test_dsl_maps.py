@@ -20,7 +20,7 @@ from pybpf.dsl import lower
 from pybpf.errors import SyscallError, VerifierError
 from pybpf.events import Decoder, open_reader
 from pybpf.features import host_target
-from pybpf.spec import ObjectSpec
+from pybpf.spec import ObjectSpec, Struct
 
 UNIT = Path(__file__).parents[1] / "unit" / "dsl"
 
@@ -244,3 +244,22 @@ def probe(a: u64, b: i64):
         layout = spec.map("events").value
         (batch,) = Decoder(layout).decode_many(reader.take())
         assert batch == [(5, -3, 77777)]
+
+
+def test_what_a_full_map_does_not_take_is_counted(lowered: Callable[[str], ObjectSpec]) -> None:
+    body = """
+few = HashMap("few", u64, u64, 2)
+
+@raw_tracepoint("sys_enter")
+def probe(a: u64):
+    few[a] = 1
+    few.add(a + 100)
+"""
+    with loading(lowered(body)) as loaded:
+        for number in (1, 2, 1, 3):
+            loaded.programs["probe"].test_run(context=struct.pack("<Q", number))
+        table = loaded.maps[".bss"]
+        layout = table.spec.value
+        assert isinstance(layout, Struct)
+        counts = dict(zip((field.name for field in layout.fields), table[0]))
+        assert {name: count for name, count in counts.items() if count} == {"few": 4}

@@ -13,6 +13,7 @@ from pybpf.dsl.backends import Planned, plan
 from pybpf.dsl.collect import Declarations, collect
 from pybpf.dsl.context import Context
 from pybpf.dsl.decorators import Source
+from pybpf.dsl.dropped import Dropped
 from pybpf.dsl.kinds import arguments
 from pybpf.dsl.lower.calls import Calls
 from pybpf.dsl.lower.expressions import Expressions
@@ -54,12 +55,13 @@ def lower(
     found = module if isinstance(module, Declarations) else collect(module)
     values = {param.name: params.get(param.name, param.default) for param in found.params}
     buffer = buffer or ("ringbuf" if "ringbuf" in target.features else "perf")
-    rodata = Rodata()
+    rodata, dropped = Rodata(), Dropped(each.name for each in found.maps)
     if target.portable:
         rodata.add_params(tuple(each for each in found.params if not isinstance(each, Choice)), values)
-    make = _Maker(target, values, buffer, rodata, options)
+    make = _Maker(options, target, values, buffer, rodata, dropped)
     programs = tuple(make.program(each) for each in plan(found.probes, values, target))
-    maps = [spec for declared in found.maps for spec in declared.specs(buffer)] + rodata.specs()
+    maps = [spec for declared in found.maps for spec in declared.specs(buffer)]
+    maps += [*rodata.specs(), *dropped.specs()]
     return ObjectSpec(found.name, programs, tuple(maps), found.file)
 
 
@@ -68,15 +70,15 @@ class _Maker:
 
     def __init__(
         self,
+        options: Options | None,
         target: Target,
         params: Mapping[str, Any],
         buffer: str,
         rodata: Rodata,
-        options: Options | None,
+        dropped: Dropped,
     ) -> None:
         self.target = target
-        self.params = params
-        self.settings = (target, params, buffer, rodata)
+        self.settings = (target, params, buffer, rodata, dropped)
         self.options = options
 
     def program(self, planned: Planned) -> ProgramSpec:

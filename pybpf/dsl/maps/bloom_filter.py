@@ -42,4 +42,4 @@ class BloomFilter(Map):
 
     def contains(self, cx: Context, key: Any) -> Condition:
         failed = cx.build.call("map_peek_elem", self.op(cx), self._place(cx, key))
-        return Condition("eq", failed, cx.build.const(0), 4)
+        return self.worked(cx, failed)

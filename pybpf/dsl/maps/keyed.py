@@ -34,7 +34,7 @@ class Keyed(Lookup):
         return place_of(cx, self.value, value, f"the value of {self.name}").address(cx)
 
     def set_item(self, cx: Context, key: Any, value: Any) -> None:
-        self._update(cx, key, value, bpf.BPF_ANY)
+        cx.dropped.unless(cx, self.worked(cx, self._update(cx, key, value, bpf.BPF_ANY)), self.name)
 
     def _update(self, cx: Context, key: Any, value: Any, flags: int) -> Op:
         key_at, value_at = self.key_at(cx, key), self.value_at(cx, value)
@@ -124,10 +124,13 @@ class Keyed(Lookup):
             return place.base
 
         address = self._ensure(cx, self.key_at(cx, key), initial)
-        there, after = cx.build.new_block("there"), cx.build.new_block("added")
-        cx.build.branch("ne", address, cx.build.const(0), there, after)
+        there, full, after = (cx.build.new_block(name) for name in ("there", "full", "added"))
+        cx.build.branch("ne", address, cx.build.const(0), there, full)
         cx.build.enter(there)
         self.add_to(cx, Memory(address), amount)
+        cx.build.jump(after)
+        cx.build.enter(full)
+        cx.dropped.count(cx, self.name)
         cx.build.jump(after)
         cx.build.enter(after)
 

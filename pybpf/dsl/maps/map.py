@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pybpf.codegen.ir import Op
 from pybpf.dsl.method import Methods
 from pybpf.dsl.types import i32
-from pybpf.dsl.values import Scalar, Value
+from pybpf.dsl.values import Condition, Scalar, Value
 from pybpf.errors import LoweringError
 from pybpf.spec import Layout, MapSpec
 
@@ -77,6 +77,10 @@ class Map(Methods):
         Before 6.4 such a call is made without going through the helper, and gives 32 bits.
         """
         return Scalar(cx.build.extend(result, 4, signed=True), i32)
+
+    def worked(self, cx: Context, result: Op) -> Condition:
+        """Whether such a call gave 0."""
+        return Condition("eq", cx.build.extend(result, 4, signed=False), cx.build.const(0), 4)
 
     def only(self, cx: Context, what: str, cure: str) -> Any:
         """What a map of this type can't do."""

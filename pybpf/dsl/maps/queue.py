@@ -12,7 +12,7 @@ from pybpf.dsl.memory import stack
 from pybpf.dsl.method import method
 from pybpf.dsl.places import load, place_of
 from pybpf.dsl.types import layout_of
-from pybpf.dsl.values import Condition, Scalar
+from pybpf.dsl.values import Scalar
 from pybpf.spec import MapSpec
 from pybpf.uapi import bpf
 
@@ -61,7 +61,7 @@ class Queue(Map):
         def present() -> Op:
             return cx.build.const(1)
 
-        there = choose(cx, Condition("eq", failed, cx.build.const(0), 4), "present", present)
+        there = choose(cx, self.worked(cx, failed), "present", present)
         return Maybe(load(cx, place, self.value), there)
 
 

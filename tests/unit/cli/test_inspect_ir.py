@@ -30,7 +30,7 @@ counts = HashMap("counts", u64, u64, max_entries=16)
 @kprobe("f")
 def probe(n: u64):
     if n > 3:
-        counts[n * 4] = 7
+        del counts[n * 4]
 '''
 
 LOWERED = """\
@@ -47,9 +47,7 @@ probe:
     %4 = mul64 %3 4
     begin the key of counts
     store64 slot[the key of counts] %4
-    begin the value of counts
-    store64 slot[the value of counts] 7
-    %5 = call map_update_elem map[counts] slot[the key of counts] slot[the value of counts] 0
+    %5 = call map_delete_elem map[counts] slot[the key of counts]
     jump join
   else:
     jump join

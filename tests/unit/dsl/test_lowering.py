@@ -43,6 +43,11 @@ CASES = {
         r3 += -16
         r4 = 0
         call bpf_map_update_elem#2
+        if w0 == 0x0 goto 2_put
+        r0 = map[.bss][0]+0
+        r1 = 1
+        lock *(u64 *)(r0 +0) += r1
+        2_put:
         r0 = 0
         exit
         """,
@@ -72,6 +77,11 @@ CASES = {
         r3 += -32
         r4 = 0
         call bpf_map_update_elem#2
+        if w0 == 0x0 goto 2_put
+        r0 = map[.bss][0]+16
+        r1 = 1
+        lock *(u64 *)(r0 +0) += r1
+        2_put:
         r0 = 0
         exit
         """,
@@ -129,8 +139,8 @@ CASES = {
         """,
         """
         r0 = *(u64 *)(r1 +80)
-        if r0 s<= 0x0 goto 5_join
-        if r0 s> 0x1000 goto 5_join
+        if r0 s<= 0x0 goto 6_join
+        if r0 s> 0x1000 goto 6_join
         if r0 != 0x7 goto 4_join
         r0 = 1
         4_join:
@@ -143,7 +153,11 @@ CASES = {
         r3 += -16
         r4 = 0
         call bpf_map_update_elem#2
-        5_join:
+        if w0 == 0x0 goto 6_join
+        r0 = map[.bss][0]+0
+        r1 = 1
+        lock *(u64 *)(r0 +0) += r1
+        6_join:
         r0 = 0
         exit
         """,

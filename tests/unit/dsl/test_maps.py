@@ -511,3 +511,12 @@ def test_every_width_of_a_number(machine):
         made.call("probe", number, 0)
         expected[number.bit_length()] += 1
     assert list(struct.unpack("<65Q", made.maps["times"].lookup(bytes(4)))) == expected
+
+
+def test_what_a_full_map_does_not_take_is_counted(machine):
+    made = machine(source("stats[a & 7] = Stat()\ncounts.add(a)\nsizes[a & 1].observe(b)"))
+    for number in range(18):
+        made.call("probe", number, 0)
+    table = made.maps[".bss"]
+    counts = dict(zip((field.name for field in table.spec.value.fields), table[0]))
+    assert {name: count for name, count in counts.items() if count} == {"stats": 8, "counts": 2}

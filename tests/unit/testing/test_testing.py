@@ -18,7 +18,7 @@ seen = HashMap("seen", u32, u64, max_entries=8)
 def probe(number: u32):
     if number == 7:
         return
-    seen[number] = 1
+    seen.update(number, 1)
 """
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pybpf import btf
-from pybpf.spec import Target
+from pybpf.spec import Struct, Target
 from pybpf.testing import Coverage
 from pybpf.vm import UNREADABLE, Machine, Object, Task
 
@@ -233,6 +233,17 @@ class TestOperation:
         assert lost(machine) == [1, 2]
         assert len(machine.maps["events"]) == 0
 
+    def test_a_beginning_that_there_is_no_room_for_is_counted(self, make: Make, operation: str) -> None:
+        machine = make()
+        machine.helpers["bpf_map_update_elem"] = lambda machine, *arguments: -errno.E2BIG
+        for _ in range(3):
+            enter(machine, operation, dentry_of(machine))
+        leave(machine, operation)
+        layout = machine.maps[".bss"].spec.value
+        assert isinstance(layout, Struct)
+        counts = dict(zip((field.name for field in layout.fields), machine.maps[".bss"][0]))
+        assert {name: count for name, count in counts.items() if count} == {"starts": 3}
+
     def test_without_a_place_to_put_the_event_together_there_is_none(
         self, make: Make, operation: str
     ) -> None:
@@ -332,6 +343,7 @@ def test_the_tests_above_take_every_branch(probes: Make, buffer: str) -> None:
             every.test_an_end_without_a_start_is_nothing(make, operation)
             every.test_the_mount_namespace_filter(make, operation)
             every.test_a_failed_send_is_counted_on_its_cpu(make, operation, buffer)
+            every.test_a_beginning_that_there_is_no_room_for_is_counted(make, operation)
             every.test_without_a_place_to_put_the_event_together_there_is_none(make, operation)
             every.test_the_comm_filter_compares_all_16_bytes(make, operation)
             every.test_a_name_that_cannot_be_read_when_it_ends(make, operation)
