@@ -1,8 +1,8 @@
 """Files in the user's cache: what takes long to find out, and can be found out again.
 
-A file is `$XDG_CACHE_HOME/pybpf/NAME`, by default below ~/.cache: a header, the key that says what the content
-is of, and the content. The header has the CRC-32 of both. A file that is damaged, or of something else, or of
-another user, is not used; one that can't be written is not missed.
+A file is `$XDG_CACHE_HOME/pybpf/NAME`, by default below ~/.cache: a header, the key that says what the
+content is of, and the content. The header has the CRC-32 of both. A file that is damaged, or of something
+else, or of another user, is not used; one that can't be written is not missed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Where each type of a large BTF starts, kept in the user's cache: a walk over all of it is spared next time.
+"""Where each type of a large BTF starts, kept in the cache: a walk over all of it is spared next time.
 
-What is kept is the index of each type's first word, as `btf/SIZE-CRC.index`, of the BTF of that size and CRC-32.
+What is kept is the index of each type's first word, as `btf/SIZE-CRC.index`, by the size and CRC of the BTF.
 """
 
 from __future__ import annotations

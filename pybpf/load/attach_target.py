@@ -6,7 +6,7 @@ import contextlib
 import errno
 import itertools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pybpf import link
 from pybpf.errors import LoadError, SyscallError, UnsupportedFeature
@@ -17,7 +17,7 @@ from pybpf.uapi import bpf
 if TYPE_CHECKING:
     from pybpf.btf import Btf
 
-__all__ = ["attach_target"]
+__all__ = ["Target", "attach_target", "target_of"]
 
 # The function that stands for a place of another name.
 _SYMBOLS = {
@@ -29,15 +29,20 @@ _SYMBOLS = {
 _numbers: dict[str, int] = {}
 
 
-@contextlib.contextmanager
-def attach_target(spec: ProgramSpec) -> Iterator[dict[str, int]]:
-    """The fields of BPF_PROG_LOAD that say it; none for programs of other types.
+class Target(NamedTuple):
+    """A function by the `id` of its type in a module's BTF; `module` is empty for the kernel's own."""
+
+    module: str
+    id: int
+
+
+def target_of(spec: ProgramSpec) -> Target | None:
+    """What a program is loaded for; None for programs of other types.
 
     Raises LoadError when there is no such function or tracepoint, or no BTF of it. In a module: 5.11.
     """
     if spec.type not in (bpf.BPF_PROG_TYPE_TRACING, bpf.BPF_PROG_TYPE_LSM):
-        yield {}
-        return
+        return None
     found, missing = link.resolve(spec.attach.functions, spec.attach.kind)
     if not found:
         why = f"{missing[0].name}: {missing[0].why}" if missing else "it is attached to nothing"
@@ -56,11 +61,19 @@ def attach_target(spec: ProgramSpec) -> Iterator[dict[str, int]]:
             f" a {'raw_tracepoint' if tracepoint else 'kprobe'} may still work",
             spec.name,
         )
-    if not module:
+    return Target(module, target.id)
+
+
+@contextlib.contextmanager
+def attach_target(target: Target | None) -> Iterator[dict[str, int]]:
+    """The fields of BPF_PROG_LOAD that say it. Raises LoadError when the module is gone."""
+    if target is None:
+        yield {}
+    elif not target.module:
         yield {"attach_btf_id": target.id}
-        return
-    with _descriptor(module) as descriptor:
-        yield {"attach_btf_id": target.id, "attach_btf_obj_fd": descriptor.fileno()}
+    else:
+        with _descriptor(target.module) as descriptor:
+            yield {"attach_btf_id": target.id, "attach_btf_obj_fd": descriptor.fileno()}
 
 
 def _types(spec: ProgramSpec, module: str) -> Btf:

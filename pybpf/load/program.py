@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from pybpf.errors import LoadError, SyscallError
 from pybpf.load.attach_target import attach_target
-from pybpf.load.kernel_functions import kernel_function
+from pybpf.load.ready import Image, image_of
 from pybpf.spec import ProgramSpec
 from pybpf.sys import Fd, command, object_info, object_name, query
 from pybpf.sys.memlock import with_memlock
@@ -122,17 +122,20 @@ def _refused(spec: ProgramSpec, error: SyscallError) -> Exception:
 
 
 def load_program(
-    spec: ProgramSpec, maps: Mapping[str, int], debug: Mapping[str, Any] | None = None
+    spec: ProgramSpec,
+    maps: Mapping[str, int],
+    debug: Mapping[str, Any] | None = None,
+    image: Image | None = None,
 ) -> Program:
     """Resolve the program's symbols (`maps`: descriptors by name), and have the kernel verify and keep it.
 
-    `debug` are the fields of BPF_PROG_LOAD that carry BTF function and line info. Raises VerifierError,
-    LoadError, SyscallError (`.why` has the cure), and asm's errors for a symbol that isn't known.
+    `debug` are the fields of BPF_PROG_LOAD that carry BTF function and line info; `image` is what
+    `image_of` gives, where it is known. Raises VerifierError, LoadError, SyscallError (`.why` has the cure),
+    and asm's errors for a symbol that isn't known.
     """
-    from pybpf.asm import link
-
-    code = link(spec.code, maps, kernel_function)
-    with attach_target(spec) as target:
+    image = image or image_of(spec, maps)
+    code = image.linked(maps)
+    with attach_target(image.target) as target:
         fields = {
             "prog_type": spec.type,
             "insns": code,
@@ -148,7 +151,7 @@ def load_program(
             descriptor = with_memlock(lambda: _retried(fields))
         except SyscallError as first:
             if debug and first.errno == errno.E2BIG:  # no line info before 5.0
-                return load_program(spec, maps)
+                return load_program(spec, maps, image=image)
             result, log = _with_log(fields)
             if isinstance(result, SyscallError):
                 from pybpf.load import verifier

@@ -9,23 +9,13 @@ from typing import Any
 
 from pybpf.errors import LoadError, SyscallError
 from pybpf.maps.map import Map
-from pybpf.maps.typed import SHOWN, map_btf
-from pybpf.spec import Layout, MapSpec, Struct
+from pybpf.maps.typed import MapTypes, load_btf, map_types, needs_types
+from pybpf.spec import MapSpec
 from pybpf.sys import Fd, command, cpus, object_name
 from pybpf.sys.memlock import with_memlock
 from pybpf.uapi import bpf
 
 __all__ = ["create", "type_name"]
-
-# These must be made with the types of their elements.
-_STORAGES = frozenset(
-    {
-        bpf.BPF_MAP_TYPE_CGRP_STORAGE,
-        bpf.BPF_MAP_TYPE_INODE_STORAGE,
-        bpf.BPF_MAP_TYPE_SK_STORAGE,
-        bpf.BPF_MAP_TYPE_TASK_STORAGE,
-    }
-)
 
 
 def type_name(number: int) -> str:
@@ -59,49 +49,38 @@ def _why(spec: MapSpec, error: SyscallError) -> str:
     return f"map {spec.name}: {error.why}" if error.why else f"map {spec.name}"
 
 
-def _has_the_kernels_own(layout: Layout | None) -> bool:
-    """Whether a value has a member that the kernel knows by its type: a lock, a timer."""
-    if not isinstance(layout, Struct):
-        return False
-    return layout.name in ("bpf_spin_lock", "bpf_timer") or any(
-        _has_the_kernels_own(field.layout) for field in layout.fields
-    )
-
-
-def _needs_types(spec: MapSpec) -> bool:
-    return spec.type in _STORAGES or _has_the_kernels_own(spec.value)
-
-
-def _lend(spec: MapSpec, lent: contextlib.ExitStack) -> dict[str, int]:
+def _lend(spec: MapSpec, types: MapTypes | None, lent: contextlib.ExitStack) -> dict[str, int]:
     """What the kernel looks at while it makes a map: a map like those within, the types of a storage."""
     if spec.inner is not None:
         return {"inner_map_fd": lent.enter_context(create(spec.inner)).fileno()}
-    if not _needs_types(spec) and not (spec.type in SHOWN and spec.key and spec.value):
+    types = types or map_types(spec)
+    if types is None:
         return {}
     try:
-        types, key, value = map_btf(spec)
+        descriptor = load_btf(types.btf, f"BTF of map {spec.name}")
     except SyscallError:
-        if _needs_types(spec):
+        if needs_types(spec):
             raise
         return {}
-    lent.callback(types.close)
-    return {"btf_fd": types.fileno(), "btf_key_type_id": key, "btf_value_type_id": value}
+    lent.enter_context(descriptor)
+    return {"btf_fd": descriptor.fileno(), "btf_key_type_id": types.key, "btf_value_type_id": types.value}
 
 
 def _make(spec: MapSpec, fields: dict[str, Any], lent: dict[str, int]) -> int:
     try:
         return with_memlock(lambda: command(bpf.BPF_MAP_CREATE, **fields, **lent))
     except SyscallError:
-        if "btf_fd" not in lent or _needs_types(spec):
+        if "btf_fd" not in lent or needs_types(spec):
             raise
         # Types that this kernel does not take for such a map: it only shows less.
         return with_memlock(lambda: command(bpf.BPF_MAP_CREATE, **fields))
 
 
-def create(spec: MapSpec) -> Map:
+def create(spec: MapSpec, types: MapTypes | None = None) -> Map:
     """Make a map; an array's initial data is written, and frozen when programs can only read it.
 
-    A perf event array of 0 entries gets one for each possible CPU.
+    `types` are those of `map_types`, where they are known. A perf event array of 0 entries gets one for each
+    possible CPU.
     Raises LoadError for a spec that is wrong in itself, and SyscallError (`.why` has the cure).
     """
     _check(spec)
@@ -117,7 +96,7 @@ def create(spec: MapSpec) -> Map:
     }
     try:
         with contextlib.ExitStack() as lent:
-            descriptor = _make(spec, fields, _lend(spec, lent))
+            descriptor = _make(spec, fields, _lend(spec, types, lent))
     except SyscallError as error:
         raise SyscallError(error.call, error.errno or 0, _why(spec, error)) from None
     with contextlib.ExitStack() as undo:

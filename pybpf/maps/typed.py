@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from pybpf.btf.build import Builder
+from typing import NamedTuple
+
 from pybpf.errors import SyscallError
-from pybpf.spec import MapSpec
+from pybpf.spec import Layout, MapSpec, Struct
 from pybpf.sys import Fd, command
 from pybpf.uapi import bpf
 
-__all__ = ["SHOWN", "load_btf", "map_btf"]
+__all__ = ["MapTypes", "load_btf", "map_types", "needs_types"]
 
+# These must be made with the types of their elements.
+_STORAGES = frozenset(
+    {
+        bpf.BPF_MAP_TYPE_CGRP_STORAGE,
+        bpf.BPF_MAP_TYPE_INODE_STORAGE,
+        bpf.BPF_MAP_TYPE_SK_STORAGE,
+        bpf.BPF_MAP_TYPE_TASK_STORAGE,
+    }
+)
 # The maps whose keys and values the kernel lets one describe, so that `bpftool map dump` shows names.
-SHOWN = frozenset(
+_SHOWN = frozenset(
     [
         bpf.BPF_MAP_TYPE_HASH,
         bpf.BPF_MAP_TYPE_ARRAY,
@@ -37,8 +47,34 @@ def load_btf(data: bytes, what: str) -> Fd:
         return Fd(command(bpf.BPF_BTF_LOAD, btf=less, btf_size=len(less)), what)
 
 
-def map_btf(spec: MapSpec) -> tuple[Fd, int, int]:
-    """The BTF of a map's layouts, and the ids of its key and value. Raises SyscallError."""
+def _has_the_kernels_own(layout: Layout | None) -> bool:
+    """Whether a value has a member that the kernel knows by its type: a lock, a timer."""
+    if not isinstance(layout, Struct):
+        return False
+    return layout.name in ("bpf_spin_lock", "bpf_timer") or any(
+        _has_the_kernels_own(field.layout) for field in layout.fields
+    )
+
+
+def needs_types(spec: MapSpec) -> bool:
+    """Whether the kernel makes such a map only of elements that it is told the types of."""
+    return spec.type in _STORAGES or _has_the_kernels_own(spec.value)
+
+
+class MapTypes(NamedTuple):
+    """The BTF of a map's layouts, and the ids of its key and value in it."""
+
+    btf: bytes
+    key: int
+    value: int
+
+
+def map_types(spec: MapSpec) -> MapTypes | None:
+    """What the kernel can be told of a map's elements; None for nothing."""
+    if not needs_types(spec) and not (spec.type in _SHOWN and spec.key and spec.value):
+        return None
+    from pybpf.btf.build import Builder
+
     builder = Builder()
     key, value = builder.map_types(spec.key, spec.value)
-    return load_btf(builder.finish(), f"BTF of map {spec.name}"), key, value
+    return MapTypes(builder.finish(), key, value)

@@ -12,7 +12,7 @@ from pybpf import btf
 from pybpf.btf.build import Builder
 from pybpf.errors import LoadError, SyscallError, UnsupportedFeature
 from pybpf.load import attach_target as module
-from pybpf.load.attach_target import attach_target
+from pybpf.load.attach_target import attach_target, target_of
 from pybpf.spec import Attach, Function, ProgramSpec
 from pybpf.sys import kallsyms, modules
 from pybpf.uapi import bpf
@@ -97,13 +97,13 @@ def id_of(found: btf.Btf, key: str) -> int:
     ],
 )
 def test_ids(kind: str, names: list[str], fields: Callable[[], dict[str, int]]) -> None:
-    with attach_target(program(kind, *names)) as found:
+    with attach_target(target_of(program(kind, *names))) as found:
         assert found == fields()
 
 
 def test_programs_of_other_types_have_none() -> None:
     spec = ProgramSpec("p", bpf.BPF_PROG_TYPE_KPROBE, (), Attach("kprobe", (Function(("no_such",)),)))
-    with attach_target(spec) as found:
+    with attach_target(target_of(spec)) as found:
         assert found == {}
 
 
@@ -135,7 +135,7 @@ def test_programs_of_other_types_have_none() -> None:
     ],
 )
 def test_what_is_not_there(kind: str, names: list[str], message: str) -> None:
-    with pytest.raises(LoadError) as caught, attach_target(program(kind, *names)):
+    with pytest.raises(LoadError) as caught, attach_target(target_of(program(kind, *names))):
         pass
     assert str(caught.value) == message
     assert caught.value.name == "p"
@@ -143,6 +143,6 @@ def test_what_is_not_there(kind: str, names: list[str], message: str) -> None:
 
 def test_a_module_that_went_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "object_ids", lambda kind: iter((1,)))
-    with pytest.raises(LoadError) as caught, attach_target(program("fentry", "ext4_file_open")):
+    with pytest.raises(LoadError) as caught, attach_target(target_of(program("fentry", "ext4_file_open"))):
         pass
     assert str(caught.value) == "the kernel has no BTF of the module ext4"
