@@ -1,7 +1,8 @@
 """What a program that has attached its probes still needs of the kernel; the rest is given up.
 
-Events lie in mapped memory: to read them takes nothing. To look up a map by its descriptor took CAP_BPF up to
-Linux 5.18, where kernel.unprivileged_bpf_disabled is set (kernel/bpf/syscall.c).
+Events lie in mapped memory: to read them takes nothing. Nor does it to look up and update a map by its
+descriptor; but up to Linux 5.18, where kernel.unprivileged_bpf_disabled is set, all of bpf(2) wants CAP_BPF
+(__sys_bpf, kernel/bpf/syscall.c). It is found out by trying.
 """
 
 from __future__ import annotations
