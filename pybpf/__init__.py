@@ -56,7 +56,6 @@ if TYPE_CHECKING:
         kprobe,
         kretprobe,
         loop,
-        lower,
         lsm,
         netfilter,
         perf_event,
@@ -78,6 +77,7 @@ if TYPE_CHECKING:
         usdt,
         xdp,
     )
+    from pybpf.dsl.lower.program import lower
     from pybpf.gadget import Gadget
 
 __version__ = "0.1.0"

@@ -85,6 +85,8 @@ def _events(
         privilege.drop(session, args, console.say)
         console.say(f"tracing {program.name} … Ctrl-C to end")
         show(session, view, console, args, clock.refresh, signals.fileno(), args.interval, recorder)
+        for name, count in session.dropped.items():
+            console.warn(f"{name} was full {count} times: what the program would have kept there is not shown")
         return session.lost
 
 
