@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         kprobe_session,
         perf_link,
         uprobe,
+        uprobe_events,
     )
     from pybpf.features.usdt import usdt_sites
 
@@ -47,6 +48,7 @@ __all__ = [
     "ringbuf",
     "stack_index",
     "uprobe",
+    "uprobe_events",
     "uprobe_multi",
     "usdt_sites",
     "vmlinux_btf",
@@ -73,6 +75,7 @@ _HOMES = {
     "ringbuf": "buffers",
     "stack_index": "instructions",
     "uprobe": "probes",
+    "uprobe_events": "probes",
     "uprobe_multi": "attachments",
     "usdt_sites": "usdt",
     "vmlinux_btf": "host",

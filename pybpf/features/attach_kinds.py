@@ -12,7 +12,15 @@ from pybpf.errors import SyscallError
 from pybpf.features.attachments import bpf_lsm, iterator, netfilter, uprobe_multi
 from pybpf.features.feature import Feature, answer, answered, trial
 from pybpf.features.helper_calls import asked
-from pybpf.features.probes import fentry, kprobe, kprobe_events, kprobe_multi, kprobe_session, uprobe
+from pybpf.features.probes import (
+    fentry,
+    kprobe,
+    kprobe_events,
+    kprobe_multi,
+    kprobe_session,
+    uprobe,
+    uprobe_events,
+)
 from pybpf.features.program_types import program_type
 from pybpf.sys import Fd, command, cpus, perf, tracefs
 from pybpf.sys.mounts import mounts
@@ -112,6 +120,8 @@ ATTACH_KINDS: dict[str, Callable[[], Feature]] = {
     "uretprobe": uprobe,
     "uprobe.multi": uprobe_multi,
     "uretprobe.multi": uprobe_multi,
+    "uprobe.tracefs": uprobe_events,
+    "uretprobe.tracefs": uprobe_events,
     "usdt": uprobe,
     "usdt.multi": uprobe_multi,
     "tracepoint": _tracepoint,

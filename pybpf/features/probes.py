@@ -19,6 +19,7 @@ __all__ = [
     "kprobe_session",
     "perf_link",
     "uprobe",
+    "uprobe_events",
 ]
 
 
@@ -43,10 +44,19 @@ def kprobe() -> Feature:
 @functools.cache
 def kprobe_events() -> Feature:
     """kprobes by tracefs."""
-    name, since = "kprobes by tracefs", "4.1"
-    there = tracefs.exists("kprobe_events")
-    why = tracefs.absent() or ("" if there else "it was built without CONFIG_KPROBE_EVENTS")
-    return Feature(name, since, why, not tracefs.hidden())
+    return _by_tracefs("kprobe")
+
+
+@functools.cache
+def uprobe_events() -> Feature:
+    """uprobes by tracefs."""
+    return _by_tracefs("uprobe")
+
+
+def _by_tracefs(kind: str) -> Feature:
+    there = tracefs.exists(f"{kind}_events")
+    why = tracefs.absent() or ("" if there else f"it was built without CONFIG_{kind.upper()}_EVENTS")
+    return Feature(f"{kind}s by tracefs", "4.1", why, not tracefs.hidden())
 
 
 @functools.cache

@@ -76,6 +76,8 @@ KINDS = {
     "uretprobe": Kind(partial(_of("uprobe.attach"), retprobe=True), *_SYMBOLS),
     "uprobe.multi": Kind(_of("uprobe_multi.attach"), *_SYMBOLS),
     "uretprobe.multi": Kind(partial(_of("uprobe_multi.attach"), retprobe=True), *_SYMBOLS),
+    "uprobe.tracefs": Kind(_of("uprobe_events.attach"), *_SYMBOLS),
+    "uretprobe.tracefs": Kind(partial(_of("uprobe_events.attach"), retprobe=True), *_SYMBOLS),
     "usdt": Kind(_of("usdt.attach"), *_MARKS),
     "usdt.multi": Kind(_of("usdt.attach_multi"), *_MARKS),
     "tracepoint": Kind(

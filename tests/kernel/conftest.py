@@ -123,7 +123,8 @@ def _traces() -> set[str]:
     """What a probe could leave in the kernel. BPF ids only in a guest, where nobody else makes objects."""
     found = {f"mount {line.split()[4]}" for line in _text("/proc/self/mountinfo").splitlines()}
     found |= {f"pin {path}" for path in Path("/sys/fs/bpf").rglob("*")}
-    found |= {f"probe {line}" for line in _text("/sys/kernel/tracing/kprobe_events").splitlines()}
+    for name in ("kprobe_events", "uprobe_events"):
+        found |= {f"probe {line}" for line in _text(f"/sys/kernel/tracing/{name}").splitlines()}
     if IN_GUEST:
         for kind in ("PROG", "MAP", "LINK"):
             found |= {f"{kind.lower()} {number}" for number in _ids(getattr(bpf, f"BPF_{kind}_GET_NEXT_ID"))}

@@ -1,4 +1,4 @@
-"""USDT probes: their arguments wherever they lie, semaphores, several places; uprobes at many places."""
+"""USDT probes: their arguments wherever they lie, semaphores, several places; the back-ends of uprobes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import contextlib
 import ctypes
 import importlib.util
 import os
+import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from pybpf import features, link, load
 from pybpf.dsl import lower
 from pybpf.errors import LoadError, UnsupportedFeature
+from pybpf.link.trace_event import sweep
 from pybpf.spec import Target
 from pybpf.uapi import bpf
 
@@ -51,19 +55,27 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 
 @pytest.fixture
-def attached(tmp_path: Path) -> Attached:
-    """Load the one probe of a text, and attach it in all its programs."""
-
-    @contextlib.contextmanager
-    def make(text: str, multi: bool | None = None) -> Iterator[load.Loaded]:
+def module(tmp_path: Path) -> Callable[[str], ModuleType]:
+    def make(text: str) -> ModuleType:
         path = tmp_path / "probe.py"
         path.write_text(HEAD + text)
         spec = importlib.util.spec_from_file_location("probe", path)
         assert spec is not None
         assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        lowered = lower(module, {"me": os.getpid()}, with_multi(features.host_target(), multi))
+        made = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(made)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def attached(module: Callable[[str], ModuleType]) -> Attached:
+    """Load the one probe of a text, and attach it in all its programs."""
+
+    @contextlib.contextmanager
+    def make(text: str, multi: bool | None = None) -> Iterator[load.Loaded]:
+        lowered = lower(module(text), {"me": os.getpid()}, with_multi(features.host_target(), multi))
         with contextlib.ExitStack() as owned:
             made = owned.enter_context(load.load(lowered))
             for program in made.programs.values():
@@ -180,31 +192,57 @@ def done(collected: i64):
         assert values(loaded)[1] >= 1
 
 
+@pytest.mark.parametrize("backend", ["multi", "tracefs"])
 @pytest.mark.parametrize("kind", ["uprobe", "uretprobe"])
-def test_uprobe_multi(attached: Attached, library: ctypes.CDLL, tmp_path: Path, kind: str) -> None:
-    if not features.uprobe_multi():
+def test_other_back_ends_of_uprobes(
+    module: Callable[[str], ModuleType], library: ctypes.CDLL, kind: str, backend: str
+) -> None:
+    place = f"{library._name}:one"
+    if backend == "multi" and not features.uprobe_multi():
         with pytest.raises(
             UnsupportedFeature, match=r"^this kernel has no uprobe\.multi links \(since Linux 6\.6\)"
         ):
-            link.attach(f"{kind}.multi", 0, f"{library._name}:one")
+            link.attach(f"{kind}.multi", 0, place)
         return
-    path = tmp_path / "probe.py"
-    body = "def probe(x: u64):\n    seen.add(0)\n    seen[1] = get_attach_cookie()\n"
-    path.write_text(f"{HEAD}\n@{kind}('{library._name}:one')\n{body}")
-    spec = importlib.util.spec_from_file_location("probe", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    lowered = lower(module, {}, features.host_target())
-    (program,) = lowered.programs
-    lowered = lowered._replace(programs=(program._replace(attach_type=bpf.BPF_TRACE_UPROBE_MULTI),))
+    cookie = 7 if features.perf_link() else 0
+    cookies = "seen[1] = get_attach_cookie()" if cookie else "seen[1] = 0"
+    made = module(f"@{kind}('{place}')\ndef probe(x: u64):\n    seen.add(0)\n    {cookies}\n")
+    lowered = lower(made, {}, features.host_target())
+    if backend == "multi":
+        (program,) = lowered.programs
+        lowered = lowered._replace(programs=(program._replace(attach_type=bpf.BPF_TRACE_UPROBE_MULTI),))
     with load.load(lowered) as loaded:
         fd = loaded.programs["probe"].fileno()
-        with link.attach(f"{kind}.multi", fd, f"{library._name}:one", cookie=7) as attachment:
+        with link.attach(f"{kind}.{backend}", fd, place, cookie=cookie) as attachment:
             library.one(1, b"", None)
-            assert values(loaded)[:2] == [1, 7]
-            assert attachment.info()[:2] == (f"{kind}.multi", f"{library._name}:one")
-            assert attachment.info().id > 0
+            assert values(loaded)[:2] == [1, cookie]
+            assert attachment.info()[:2] == (f"{kind}.{backend}", place)
+            assert (attachment.info().id > 0) is (backend == "multi" or bool(features.perf_link()))
+            assert (f"pybpf_{os.getpid()}" in trace_events()) is (backend == "tracefs")
         library.one(1, b"", None)
         assert values(loaded)[0] == 1
+    assert f"pybpf_{os.getpid()}" not in trace_events()
+
+
+def trace_events() -> str:
+    return Path("/sys/kernel/tracing/uprobe_events").read_text()
+
+
+def test_who_dies_leaves_an_event_that_the_next_one_removes(library: ctypes.CDLL, tmp_path: Path) -> None:
+    code = f"""
+import os, signal
+from pybpf import link, load
+from pybpf.dsl.kinds import KINDS
+from pybpf.asm import ops
+from pybpf.spec import Attach, ObjectSpec, ProgramSpec
+code = (ops.mov64(ops.R0, 0), ops.exit_())
+program = ProgramSpec("p", KINDS["uprobe"].type, code, Attach("uprobe", ()))
+with load.load(ObjectSpec("p", (program,), ())) as loaded:
+    with link.attach("uprobe.tracefs", loaded.programs["p"].fileno(), "{library._name}:one"):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        assert process.wait() == -signal.SIGKILL
+    assert f"pybpf_{process.pid}" in trace_events()
+    assert [name for name in sweep() if name.startswith(f"pybpf_{process.pid}/")] != []
+    assert f"pybpf_{process.pid}" not in trace_events()

@@ -72,3 +72,22 @@ def test_paths_and_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert libraries.find("tool") == str(program)
     assert libraries.find(str(program)) == str(program)
     assert libraries.find(f"{tmp_path}/no") == ""
+
+
+def test_a_library_without_its_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    names = ["libx.so.2", "libx.so.10.1", "libx.so", "libxy.so.99", "libx.so.old"]
+    for name in names:
+        (tmp_path / name).write_bytes(WIDE)
+    entries = [(name, f"{tmp_path}/{name}") for name in names]
+    monkeypatch.setattr(libraries, "read_bytes", lambda path: cache(entries))
+    libraries._cached.cache_clear()
+    assert libraries.find("libx") == f"{tmp_path}/libx.so.10.1"
+    (tmp_path / "libx.so.10.1").write_bytes(NARROW)
+    assert libraries.find("libx") == f"{tmp_path}/libx.so.2"
+    assert libraries.find("lib") == ""
+    missing = libraries.missing("libx.so.3")
+    assert missing.startswith(
+        "no library or program of that name is installed: libx.so.3 (did you mean 'libx.so."
+    )
+    assert libraries.missing("/no") == "there is no such file: /no"
+    libraries._cached.cache_clear()
