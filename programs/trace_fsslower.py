@@ -9,6 +9,7 @@ from pybpf.helpers import current, ktime_get_boot_ns, ktime_get_ns, probe_read_k
 gadget = Gadget(
     "trace_fsslower",
     columns="runtime.containerName:container proc.comm proc.pid proc.tid delta_us offset size file op",
+    inflight="starts",
 )
 
 # The functions of each file system: `a,b?` is a, and b where the kernel has it; `a|b` is a, or else b. Where

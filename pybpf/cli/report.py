@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from pybpf.cli.attached import say_attached, warn_of_missed
 from pybpf.cli.console import Console
 from pybpf.cli.options import containers, privilege
 from pybpf.cli.program import passes
@@ -18,7 +19,7 @@ __all__ = ["show"]
 
 # Options of `run` that are about events.
 _OF_EVENTS = (
-    *("max_events", "buffer", "buffer_size", "fail_on_loss", "record"),
+    *("max_events", "buffer", "buffer_size", "fail_on_loss", "record", "inflight"),
     *("fields", "filter", "sort", "top", "summary", "by", "interval"),
 )
 
@@ -45,10 +46,7 @@ def show(
     given["wanted"] = containers.wanted(args, program)
     with Report(program, values, warn=console.warn, **given) as report:
         signals.deferred = True
-        if args.verbose:
-            console.say(f"attached to {', '.join(report.attached)}")
-            for line in report.backends:
-                console.say(line)
+        say_attached(report, args, console)
         privilege.drop(report, args, console.say)
         console.say(f"counting for {program.name} … Ctrl-C to show it")
         report.wait(timeout=args.timeout, wake=signals.fileno())
@@ -56,3 +54,4 @@ def show(
         if report.full:
             console.warn(report.full)
         console.say(f"{report.counted} counted")
+        warn_of_missed(report, console)

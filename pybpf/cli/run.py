@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import contextlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pybpf.cli.arguments import Parser, add_btf, use_btf
+from pybpf.cli.attached import list_in_flight, say_attached, warn_of_missed, when_asked
 from pybpf.cli.console import Console
 from pybpf.cli.options import attach, buffer, containers, ends, output, privilege
 from pybpf.cli.program import add_program, passes, program_of, values_of
 from pybpf.cli.show import show
 from pybpf.cli.signals import Signals
 from pybpf.cli.view import View, view_of
+from pybpf.errors import UsageError
 from pybpf.gadget.clock import Clock
 from pybpf.gadget.fields import fields
 from pybpf.gadget.programs import Program
@@ -64,6 +67,8 @@ def _events(
     """Show the program's events; returns how many were lost."""
     declared = program.declarations.events
     assert declared is not None
+    if args.inflight and not program.gadget.inflight:
+        raise UsageError(f"--inflight: {program.name} names no map of what has begun: Gadget(…, inflight=…)")
     clock = Clock()
     known = fields(declared.layout, clock)
     view = view_of(args, declared.layout, program.gadget.columns, known, console.room)
@@ -78,15 +83,21 @@ def _events(
 
             recorder = owned.enter_context(Recorder(args.record, program, declared.layout, known, clock))
         signals.deferred = True
-        if args.verbose:
-            console.say(f"attached to {', '.join(session.attached)}")
-            for line in session.backends:
-                console.say(line)
+        say_attached(session, args, console)
         privilege.drop(session, args, console.say)
         console.say(f"tracing {program.name} … Ctrl-C to end")
-        show(session, view, console, args, clock.refresh, signals.fileno(), args.interval, recorder)
+        also = []
+        if args.inflight:
+            also = [owned.enter_context(when_asked(partial(list_in_flight, session, console)))]
+        ends = (clock.refresh, signals.fileno(), args.interval, recorder, also)
+        show(session, view, console, args, *ends)
+        if args.inflight:
+            list_in_flight(session, console)
+        warn_of_missed(session, console)
         for name, count in session.dropped.items():
-            console.warn(f"{name} was full {count} times: what the program would have kept there is not shown")
+            console.warn(
+                f"{name} was full {count} times: what the program would have kept there is not shown"
+            )
         return session.lost
 
 

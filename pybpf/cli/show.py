@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pybpf.cli.console import Console
@@ -43,10 +43,12 @@ def show(
     wake: int | None = None,
     interval: float | None = None,
     recorder: Recorder | None = None,
+    also: Iterable[tuple[float, Callable[[], object]]] = (),
 ) -> None:
     """Show events until an end, and say how many; `refresh` is called before each batch is shown.
 
-    All of them go to the `recorder`, those too that the view leaves out.
+    All of them go to the `recorder`, those too that the view leaves out. `also`: what else to call, each
+    after so many seconds.
     """
     form, begun, shown = view.form, time.monotonic(), 0
 
@@ -64,7 +66,7 @@ def show(
     def status() -> None:
         console.status(f"{_clock(time.monotonic() - begun)}  {shown} events, {source.lost} lost")
 
-    every = [(interval, turn)] if interval else []
+    every = [*also, *([(interval, turn)] if interval else [])]
     every += [(_LOOK, status)] if console.live else []
     # Of events that are left out none is counted.
     most = None if view.conditions else args.max_events

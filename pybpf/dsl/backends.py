@@ -48,6 +48,7 @@ class Planned(NamedTuple):
     halves: tuple[Half, ...]
     places: tuple[Function, ...]
     cookies: tuple[int, ...] = ()
+    maxactive: int = 0
 
 
 def places_of(probe: Probe, values: Mapping[str, Any], target: Target) -> dict[Function, int]:
@@ -112,7 +113,10 @@ def _programs(
         bodies = (probe, apart) if apart else (probe,)
         halves = tuple(Half(each, _kind(each, backend)) for each in bodies)
         cookies = tuple(functions.values()) if any(functions.values()) else ()
-        yield Planned(name, _attach(probe.kind, backend.name), halves, tuple(functions), cookies)
+        # Others have no limit, or none that could be set.
+        maxactive = probe.maxactive if backend.name == "tracefs" else 0
+        attach = _attach(probe.kind, backend.name)
+        yield Planned(name, attach, halves, tuple(functions), cookies, maxactive)
 
 
 def _marked(

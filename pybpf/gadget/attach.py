@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from pybpf import features
 from pybpf.errors import LoadError, SyscallError, UnsupportedFeature
-from pybpf.link import KINDS, Link, Missing, attach, resolve
+from pybpf.link import KINDS, Link, Missing, attach, kprobe_events, resolve
 from pybpf.load import Loaded, Program
 from pybpf.spec import Function, ObjectSpec, ProgramSpec
 
@@ -83,7 +83,10 @@ class Attachments:
         Where it doesn't, `instead` gives programs to attach by another back-end, as long as there are any.
         """
         missing = []
-        for place, programs in _operations(loaded).items():
+        operations = _operations(loaded)
+        if any(places == "functions" for places, _ in operations):
+            kprobe_events.sweep()
+        for place, programs in operations.items():
             symbol = self._symbols.get(place)
             if symbol is None:
                 continue

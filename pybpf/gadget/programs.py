@@ -90,6 +90,9 @@ def load(name: str) -> Program:
         raise UsageError(f"{path} has no probes: a probe is a function with @kprobe(…) or @kretprobe(…)")
     if declarations.events is None and gadget.report is None:
         raise UsageError(f"{path} has nothing to show: it declares no `Events`")
+    if gadget.inflight and all(map.name != gadget.inflight for map in declarations.maps):
+        names = near(gadget.inflight, (map.name for map in declarations.maps))
+        raise UsageError(f"{path}: inflight={gadget.inflight!r} names no map of it{names}")
     return Program(gadget, declarations, _first_line(module.__doc__))
 
 

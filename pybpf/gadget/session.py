@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from pybpf import events, features
 from pybpf.codegen import OPTIONAL
+from pybpf.errors import UsageError
 from pybpf.gadget.host import HostBuild
+from pybpf.gadget.inflight import InFlight, in_flight
 from pybpf.gadget.programs import Program
 from pybpf.gadget.running import Running, filtered
 from pybpf.spec import Int, Struct
@@ -50,6 +52,7 @@ class Session(events.Stream):
         attach: str = "auto",
         warn: Callable[[str], None] = lambda text: None,
     ) -> None:
+        self._inflight = program.gadget.inflight
         declared = program.declarations.events
         assert declared is not None
         pages = 1 << (((size or _SIZE) - 1) // PAGE).bit_length()
@@ -98,6 +101,17 @@ class Session(events.Stream):
         full.
         """
         return self._running.dropped
+
+    def in_flight(self) -> list[InFlight]:
+        """What has begun and not ended now, the oldest first: from the map that the gadget names for that.
+
+        Raises UsageError when it names none.
+        """
+        if not self._inflight:
+            raise UsageError(
+                "this program names no map of what has begun and not ended: Gadget(…, inflight=…)"
+            )
+        return in_flight(self._running.maps[self._inflight])
 
     def give_up(self, keep: Iterable[str] = ()) -> frozenset[str]:
         """Drop all capabilities but `keep` and those that reading still needs; returns what is left."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from pybpf.sys.files import read_bytes
+from pybpf.sys.files import read_bytes, read_text
 
-__all__ = ["Mapping", "alive", "mappings", "parse"]
+__all__ = ["Mapping", "alive", "comm", "mappings", "parse"]
 
 
 class Mapping(NamedTuple):
@@ -33,6 +33,11 @@ def parse(text: bytes) -> list[Mapping]:
 def alive(pid: int) -> bool:
     """Is there a process of that number?"""
     return os.path.exists(f"/proc/{pid}")
+
+
+def comm(tid: int) -> str:
+    """The name of a thread; empty when it's gone."""
+    return read_text(f"/proc/{tid}/comm")
 
 
 def mappings(pid: int) -> list[Mapping]:

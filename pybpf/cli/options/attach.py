@@ -14,6 +14,11 @@ def add(parser: Parser) -> None:
         "--strict", action="store_true", help="fail when one of the functions can't be traced"
     )
     add_backend(parser)
+    parser.add_argument(
+        "--inflight",
+        action="store_true",
+        help="at the end, and on SIGUSR1, list what has begun and not ended, with its age",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="say what is attached to, and how")
 
 

@@ -21,6 +21,7 @@ class Report:
         self.said = (program.name, values, given["strict"])
         self.attached = ["block/block_rq_issue"]
         self.backends: list[str] = []
+        self.missed: dict[str, int] = {}
         self.counted = 0
 
     def __enter__(self) -> Report:

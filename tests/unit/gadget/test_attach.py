@@ -81,6 +81,7 @@ class _Program:
 @pytest.fixture(autouse=True)
 def _kprobes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.features, "require", lambda feature: None)
+    monkeypatch.setattr(module.kprobe_events, "sweep", list)
 
 
 def run(
