@@ -199,6 +199,10 @@ class SyscallError(BpfError, OSError):
         self.why = why
         self.lacking = tuple(lacking)
 
+    def about(self, what: str) -> SyscallError:
+        """The same, saying of what: a map, a link."""
+        return SyscallError(self.call, self.errno or 0, f"{what}: {self.why}".rstrip(": "), self.lacking)
+
     def __str__(self) -> str:
         number = self.errno or 0
         name = _errno.errorcode.get(number, str(number))

@@ -16,6 +16,7 @@ from pybpf.inspect.live_btf import btf_by_id
 from pybpf.isa import Instruction, Undecoded, decode_loaded, distance, find, slot_indices
 from pybpf.sys import Fd, command, kallsyms, object_ids, object_info
 from pybpf.uapi import bpf
+from pybpf.uapi.names import name_of
 
 __all__ = ["disassemble_loaded", "loaded_programs", "pinned_program"]
 
@@ -78,7 +79,7 @@ def disassemble_loaded(fd: Fd) -> Disassembly:
     map_names = {each: _map_name(each) for (each,) in iter_unpack("<I", maps)}
     items = decode_loaded(code)
     statements = _statements(items, names, sources, _refs(items, names, map_names))
-    title = f"{names[0]}: {_type_name(info.type)}, id {info.id}, tag {info.tag.hex()}"
+    title = f"{names[0]}: {name_of('BPF_PROG_TYPE_', info.type).lower()}, id {info.id}, tag {info.tag.hex()}"
     texts = {line.location[:2]: line.text for line in sources.values()}
     return Disassembly(names[0], title, tuple(statements), texts)
 
@@ -109,11 +110,6 @@ def _map_name(number: int) -> str:
     with Fd(command(bpf.BPF_MAP_GET_FD_BY_ID, start_id=number), f"map {number}") as fd:
         (name,) = object_info(fd.fileno(), "map", "name")
     return name.rstrip(b"\0").decode() or f"id:{number}"
-
-
-def _type_name(number: int) -> str:
-    names = {value: name for name, value in vars(bpf).items() if name.startswith("BPF_PROG_TYPE_")}
-    return names.get(number, str(number)).replace("BPF_PROG_TYPE_", "").lower()
 
 
 def _refs(

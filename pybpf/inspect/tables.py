@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from pybpf.isa import slot_indices
 from pybpf.spec import Attach, MapSpec, ObjectSpec, ProgramSpec, Struct
-from pybpf.uapi import bpf
+from pybpf.uapi.names import name_of
 
 __all__ = ["describe_attach", "map_table", "program_table", "table"]
 
@@ -39,7 +39,7 @@ def map_table(spec: ObjectSpec) -> str:
 def _map_rows(maps: Iterable[MapSpec]) -> Iterator[tuple[object, ...]]:
     for map in maps:
         layout = " -> ".join(part.name for part in (map.key, map.value) if part is not None)
-        kind = _kernel_name("BPF_MAP_TYPE_", map.type)
+        kind = name_of("BPF_MAP_TYPE_", map.type)
         yield map.name, kind, map.key_size, map.value_size, map.max_entries, layout
 
 
@@ -59,7 +59,7 @@ def program_table(spec: ObjectSpec) -> str:
 
 
 def _program_row(program: ProgramSpec) -> tuple[object, ...]:
-    kind = _kernel_name("BPF_PROG_TYPE_", program.type)
+    kind = name_of("BPF_PROG_TYPE_", program.type)
     *_, last = program.code
     size = slot_indices(statement.insn for statement in program.code)[-1] + last.insn.slots
     return program.name, kind, program.attach.kind, _functions(program.attach), size
@@ -75,9 +75,3 @@ def _functions(attach: Attach) -> str:
         " or ".join(function.names) + (" (where it exists)" if function.optional else "")
         for function in attach.functions
     )
-
-
-def _kernel_name(prefix: str, number: int) -> str:
-    # Of two names of one number, the last: the one before it is deprecated.
-    names = [name for name, value in vars(bpf).items() if name.startswith(prefix) and value == number]
-    return names[-1][len(prefix) :] if names else str(number)

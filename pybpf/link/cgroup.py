@@ -56,5 +56,5 @@ def attach(hook: str, program: int, symbol: str) -> Link:
                 # hierarchy_allows_attach, kernel/bpf/cgroup.c
                 why = "a program is there, or on a group above, that lets no other beside it"
                 raise LoadError(f"{what}: {why}", symbol) from None
-            raise SyscallError(error.call, error.errno or 0, f"{what}: {error.why}".rstrip(": ")) from None
+            raise error.about(what) from None
     return Link(f"cgroup/{hook}", symbol, [Fd(number, what)])

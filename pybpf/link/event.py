@@ -9,8 +9,7 @@ from typing import Any
 
 from pybpf.errors import LoadError, SyscallError, UnsupportedFeature
 from pybpf.link.link import Link
-from pybpf.sys import Fd, command, cpus, explain, perf
-from pybpf.sys.privilege import privilege
+from pybpf.sys import Fd, command, cpus, perf
 from pybpf.uapi import bpf
 
 __all__ = ["attach"]
@@ -59,12 +58,7 @@ def attach(
 
 def _refused(what: str, symbol: str, error: SyscallError, why: Why) -> Exception:
     reason = why(error)
-    if reason:
-        return LoadError(f"{what}: {reason}", symbol)
-    if error.errno in (errno.EPERM, errno.EACCES):
-        denied = explain.denied(("CAP_PERFMON",), privilege(), "kprobes")
-        return SyscallError(error.call, error.errno, f"{what}: {denied}")
-    return SyscallError(error.call, error.errno or 0, f"{what}: {error.why}".rstrip(": "))
+    return LoadError(f"{what}: {reason}", symbol) if reason else error.about(what)
 
 
 def _connect(program: int, event: Fd, cookie: int) -> Fd | None:

@@ -42,5 +42,5 @@ def open_link(kind: str, program: int, name: str, attach_type: int) -> Link:
     try:
         number = command(bpf.BPF_LINK_CREATE, **fields)
     except SyscallError as error:
-        raise SyscallError(error.call, error.errno or 0, f"{what}: {error.why}".rstrip(": ")) from None
+        raise error.about(what) from None
     return Link(kind, name, [Fd(number, what)])

@@ -77,5 +77,5 @@ def attach(program: int, symbol: str, *, map_fd: int = -1) -> Iterator:
     try:
         number = command(bpf.BPF_LINK_CREATE, prog_fd=program, attach_type=bpf.BPF_TRACE_ITER, **fields)
     except SyscallError as error:
-        raise SyscallError(error.call, error.errno or 0, f"{what}: {error.why}".rstrip(": ")) from None
+        raise error.about(what) from None
     return Iterator("iterator", symbol, [Fd(number, what)])

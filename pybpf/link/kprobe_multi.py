@@ -58,5 +58,5 @@ def _attach(kind: str, program: int, symbol: str, cookie: int, attach_type: int,
         why = refused(symbol, error.errno or 0)
         if why:
             raise LoadError(f"{what}: {why}", symbol) from None
-        raise SyscallError(error.call, error.errno or 0, f"{what}: {error.why}".rstrip(": ")) from None
+        raise error.about(what) from None
     return Link(kind, symbol, [Fd(number, what)], cookie=cookie)

@@ -65,5 +65,5 @@ def attach(program: int, symbol: str) -> Link:
         if error.errno == errno.EBUSY:
             why = f"another program is there with priority {priority}: give it one of its own, {symbol}/10"
             raise LoadError(f"{what}: {why}", symbol) from None
-        raise SyscallError(error.call, error.errno or 0, f"{what}: {error.why}".rstrip(": ")) from None
+        raise error.about(what) from None
     return Link("netfilter", symbol, [Fd(number, what)])

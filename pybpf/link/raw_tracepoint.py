@@ -63,5 +63,5 @@ def open_link(
         if error.errno == errno.EINVAL and cookie:
             since = "5.19" if attach_type else "6.10"
             raise UnsupportedFeature(f"cookies of {kind}", since, "write a probe for each place") from None
-        raise SyscallError(error.call, error.errno or 0, f"{what}: {error.why}".rstrip(": ")) from None
+        raise error.about(what) from None
     return Link(kind, symbol, [Fd(number, what)], cookie=cookie)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 
-from pybpf.errors import SyscallError
 from pybpf.link.interfaces import index
 from pybpf.link.link import Link
 from pybpf.sys import Fd, explain
@@ -33,5 +32,4 @@ def attach(program: int, symbol: str) -> Link:
             packets.bind((symbol, _ETH_P_ALL))
             return Link("socket_filter", symbol, [], [Fd(packets.detach(), what)])
     except OSError as error:
-        found = explain.error(call, error.errno or 0, ("CAP_NET_RAW",))
-        raise SyscallError(call, found.errno or 0, f"{what}: {found.why}".rstrip(": ")) from None
+        raise explain.error(call, error.errno or 0, ("CAP_NET_RAW",)).about(what) from None

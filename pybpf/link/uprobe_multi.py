@@ -63,5 +63,5 @@ def attach_at(
         reason = uprobe.why(path, error)
         if reason:
             raise LoadError(f"{what}: {reason}", symbol) from None
-        raise SyscallError(error.call, error.errno or 0, f"{what}: {error.why}".rstrip(": ")) from None
+        raise error.about(what) from None
     return Link(kind, symbol, [Fd(number, what)], cookie=cookie)

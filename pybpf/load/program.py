@@ -14,6 +14,7 @@ from pybpf.spec import ProgramSpec
 from pybpf.sys import Fd, command, object_info, object_name, query
 from pybpf.sys.memlock import with_memlock
 from pybpf.uapi import bpf
+from pybpf.uapi.names import name_of
 
 __all__ = ["Program", "ProgramInfo", "load_program"]
 
@@ -110,15 +111,15 @@ def _refused(spec: ProgramSpec, error: SyscallError) -> Exception:
     """The error for a program that the kernel sent back before its verifier looked at it."""
     if error.errno == errno.EINVAL:
         return LoadError(
-            f"program {spec.name}: the kernel refuses it before verifying it (EINVAL): it lacks the program "
-            f"type {spec.type}, or something that was asked for with it",
+            f"program {spec.name}: the kernel refuses it before verifying it (EINVAL): it lacks the program"
+            f" type {name_of('BPF_PROG_TYPE_', spec.type)}, or something that was asked for with it:"
+            " `pybpf doctor` shows what it has",
             spec.name,
         )
     if error.errno == errno.E2BIG:
         slots = sum(statement.insn.slots for statement in spec.code)
         return LoadError(f"program {spec.name}: {slots} instructions are too many for this kernel", spec.name)
-    why = f"program {spec.name}{': ' if error.why else ''}{error.why}"
-    return SyscallError(error.call, error.errno or 0, why)
+    return error.about(f"program {spec.name}")
 
 
 def load_program(

@@ -14,15 +14,9 @@ from pybpf.spec import MapSpec
 from pybpf.sys import Fd, command, cpus, object_name
 from pybpf.sys.memlock import with_memlock
 from pybpf.uapi import bpf
+from pybpf.uapi.names import name_of
 
-__all__ = ["create", "type_name"]
-
-
-def type_name(number: int) -> str:
-    """`"HASH"` for BPF_MAP_TYPE_HASH; the number where there is no name."""
-    prefix = "BPF_MAP_TYPE_"
-    names = (name for name, value in vars(bpf).items() if name.startswith(prefix) and value == number)
-    return next(names, str(number)).replace(prefix, "", 1)
+__all__ = ["create"]
 
 
 def _check(spec: MapSpec) -> None:
@@ -40,9 +34,9 @@ def _check(spec: MapSpec) -> None:
 def _why(spec: MapSpec, error: SyscallError) -> str:
     if error.errno == errno.EINVAL:
         return (
-            f"this kernel refuses map {spec.name}: it lacks the type {type_name(spec.type)} or its flags "
-            f"({spec.flags:#x}), or has no such size (key {spec.key_size}, value {spec.value_size} bytes, "
-            f"{spec.max_entries} entries)"
+            f"this kernel refuses map {spec.name}: it lacks the type {name_of('BPF_MAP_TYPE_', spec.type)} or"
+            f" its flags ({spec.flags:#x}), or has no such size (key {spec.key_size}, value {spec.value_size}"
+            f" bytes, {spec.max_entries} entries)"
         )
     if error.errno in (errno.ENOMEM, errno.E2BIG):
         return f"map {spec.name} is too big: {spec.max_entries} entries of {spec.value_size} bytes"
@@ -98,7 +92,8 @@ def create(spec: MapSpec, types: MapTypes | None = None) -> Map:
         with contextlib.ExitStack() as lent:
             descriptor = _make(spec, fields, _lend(spec, types, lent))
     except SyscallError as error:
-        raise SyscallError(error.call, error.errno or 0, _why(spec, error)) from None
+        why = _why(spec, error)
+        raise SyscallError(error.call, error.errno or 0, why, error.lacking) from None
     with contextlib.ExitStack() as undo:
         made = undo.enter_context(Map(spec, Fd(descriptor, f"map {spec.name}")))
         if spec.data is not None:

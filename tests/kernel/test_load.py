@@ -128,7 +128,7 @@ def test_a_long_log_is_fetched_whole() -> None:
             an_object(ops.mov64(R0, 0), ops.exit_(), kind=999),
             LoadError,
             "program probe: the kernel refuses it before verifying it (EINVAL): it lacks the program type "
-            "999, or something that was asked for with it",
+            "999, or something that was asked for with it: `pybpf doctor` shows what it has",
         ),
         (
             an_object(ops.load_map(R1, "start"), ops.exit_()),

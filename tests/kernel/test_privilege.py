@@ -40,8 +40,8 @@ def on_enter(regs: u64, number: u64):
 '''
 NOBODY = 65534
 BPF, PERFMON = 1 << 39, 1 << 38
-# Before 6.0, kernel.unprivileged_bpf_disabled keeps all of bpf(2) to CAP_BPF, also lookups.
-_REFINED = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) >= (6, 0)
+# Before 5.19, kernel.unprivileged_bpf_disabled keeps all of bpf(2) to CAP_BPF, also lookups.
+_REFINED = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) >= (5, 19)
 _KEPT = BPF if not _REFINED and read_text("/proc/sys/kernel/unprivileged_bpf_disabled") != "0" else 0
 
 

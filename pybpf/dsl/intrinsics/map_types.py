@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pybpf.dsl.maps import Events, Map
 from pybpf.dsl.values import describe
 from pybpf.uapi import bpf
+from pybpf.uapi.names import name_of
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
@@ -71,12 +72,6 @@ _TAKES = {
 }
 
 
-def _type_name(number: int) -> str:
-    """`HASH` for BPF_MAP_TYPE_HASH."""
-    names = (name for name, value in vars(bpf).items() if value == number and name.startswith(_PREFIX))
-    return next(names, str(number))[len(_PREFIX) :]
-
-
 def check_map(cx: Context, helper: str, parameter: str, map: Map) -> None:
     """Raise LoweringError when a helper doesn't take such a map."""
     wanted = _TAKES.get(helper)
@@ -85,7 +80,7 @@ def check_map(cx: Context, helper: str, parameter: str, map: Map) -> None:
     if isinstance(map, Events):
         _check_buffer(cx, helper, parameter, map, wanted)
     elif getattr(map, "type", None) not in wanted:
-        kinds = " or ".join(_type_name(number) for number in wanted)
+        kinds = " or ".join(name_of(_PREFIX, number) for number in wanted)
         raise cx.error(f"{parameter} of {helper} takes a map of type {kinds}, not {describe(map)}")
 
 
@@ -96,5 +91,5 @@ def _check_buffer(cx: Context, helper: str, parameter: str, map: Events, wanted:
         return
     cure = f": {map.name}.submit(event) sends to either" if wanted in (_RING, _PERF) else ""
     have = f"{describe(map)}, which is a {'ring' if ring else 'perf'} buffer here"
-    kinds = " or ".join(_type_name(number) for number in wanted)
+    kinds = " or ".join(name_of(_PREFIX, number) for number in wanted)
     raise cx.error(f"{parameter} of {helper} takes a map of type {kinds}, not {have}{cure}")
