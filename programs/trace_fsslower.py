@@ -2,7 +2,23 @@
 
 import enum
 
-from pybpf import CString, Events, Gadget, HashMap, Param, Record, func, i32, i64, kprobe, kretprobe, u32, u64
+from pybpf import (
+    CString,
+    Events,
+    Flag,
+    Gadget,
+    HashMap,
+    Log2Hist,
+    Param,
+    Record,
+    func,
+    i32,
+    i64,
+    kprobe,
+    kretprobe,
+    u32,
+    u64,
+)
 from pybpf.gadget import FileSystems, Process, Timestamp, discard_current, fill_process
 from pybpf.helpers import current, ktime_get_boot_ns, ktime_get_ns, probe_read_kernel_str
 
@@ -10,6 +26,7 @@ gadget = Gadget(
     "trace_fsslower",
     columns="runtime.containerName:container proc.comm proc.pid proc.tid delta_us offset size file op",
     inflight="starts",
+    hist="latency_us",
 )
 
 # The functions of each file system: `a,b?` is a, and b where the kernel has it; `a|b` is a, or else b. Where
@@ -37,6 +54,7 @@ fs = FileSystems(
 min_lat_us = Param(
     "min", u64, 10000, "only operations that took longer than this", metavar="MICROSECONDS", keeps="delta_us>"
 )
+hist = Flag("hist", "in place of events, how long all operations took: a histogram for each", fixed=True)
 
 
 class Op(enum.IntEnum):
@@ -68,6 +86,7 @@ class Event(Record):
 
 starts = HashMap("starts", Key, Start, max_entries=8192)
 events = Events("events", Event)
+latency = Log2Hist("latency_us", Op)
 
 
 @func
@@ -85,6 +104,9 @@ def probe_exit(op, ret, size=None):
     if not entry:
         return
     delta = ktime_get_ns() - entry.ts
+    if hist:
+        latency[op].observe(delta // 1000)
+        return
     if delta <= 1000 * min_lat_us:
         return
     event = events.reserve()

@@ -46,7 +46,7 @@ class Console:
 
     def page(self, part: Part) -> None:
         """The same of a text, in place of all that is on the terminal, if it's one."""
-        self.write(f"{_HOME}{part!s}" if self.room is not None else part)
+        self.write(f"{_HOME}{part!s}" if part and self.room is not None else part)
 
     def say(self, text: str) -> None:
         """Say something that is good to know."""

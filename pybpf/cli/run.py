@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     console = Console(quiet=args.quiet)
     with Signals() as signals:
         try:
-            if program.gadget.report is not None:
+            if program.report(values) is not None:
                 from pybpf.cli import report
 
                 report.show(program, values, args, signals, console)

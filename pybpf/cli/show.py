@@ -69,7 +69,7 @@ def show(
     every = [*also, *([(interval, turn)] if interval else [])]
     every += [(_LOOK, status)] if console.live else []
     # Of events that are left out none is counted.
-    most = None if view.conditions else args.max_events
+    most = None if view.filters else args.max_events
     ends = {"timeout": args.timeout, "most": most, "wake": wake, "lost": lost, "every": tuple(every)}
     console.write(form.header)
     for batch in source.batches(**ends):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from pybpf.errors import UsageError
 from pybpf.gadget.fields import Shown
@@ -23,19 +23,30 @@ __all__ = ["View", "view_of"]
 _BY = ("op", "proc.comm")
 
 
+Batch = Sequence[tuple[Any, ...]]
+# Leaves out some of the events of a batch.
+Keep = Callable[[Batch], Batch]
+
+
 class View(NamedTuple):
     """A form of output, and the conditions of the events that are shown in it."""
 
     form: Form
     conditions: Sequence[Condition]
+    meets: Keep | None
 
-    def keep(self, batch: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+    @property
+    def filters(self) -> bool:
+        """Are some events left out?"""
+        return bool(self.conditions or self.meets)
+
+    def keep(self, batch: Batch) -> Batch:
         """Those events of a batch that are shown."""
-        if not self.conditions:
-            return batch
-        from pybpf.gadget.conditions import keep
+        if self.conditions:
+            from pybpf.gadget.conditions import keep
 
-        return keep(self.conditions, batch)
+            batch = keep(self.conditions, batch)
+        return self.meets(batch) if self.meets else batch
 
 
 def view_of(
@@ -56,11 +67,17 @@ def view_of(
             from pybpf.gadget.output.order import keys
 
             form = Sorted(form, keys(args.sort, known), args.top)
-    if not args.filter:
-        return View(form, ())
-    from pybpf.gadget.conditions import parse
+    conditions: Sequence[Condition] = ()
+    meets = None
+    if args.filter:
+        from pybpf.gadget.conditions import parse
 
-    return View(form, parse(args.filter, known))
+        conditions = parse(args.filter, known)
+    if args.filter_expr:
+        from pybpf.gadget.expression import expression
+
+        meets = expression(args.filter_expr, known)
+    return View(form, conditions, meets)
 
 
 def _check(args: argparse.Namespace, room: int | None) -> None:

@@ -24,16 +24,24 @@ class Gadget:
 
     `columns` has a word a column: a field of the event (`delta_us`), or `field:header` (`proc.pid:process`).
     A program that counts in the kernel has no events: `report` is what it shows at its end, a histogram, or a
-    map of counts by stack traces. `inflight` names the map that holds what has begun and not ended, each with
-    a time `ts` from ktime_get_ns() (or its value is that), for `run --inflight`. The probes, maps and
-    parameters are found in the file; its docstring's first line says what it does.
+    map of counts by stack traces. One that shows events may count instead when its parameter `hist` is set:
+    then `hist` is the name of the histogram to show. `inflight` names the map that holds what has begun and
+    not ended, each with a time `ts` from ktime_get_ns() (or its value is that), for `run --inflight`. The
+    probes, maps and parameters are found in the file; its docstring's first line says what it does.
     """
 
     def __init__(
-        self, name: str, *, columns: str = "", report: Map | None = None, inflight: str = ""
+        self,
+        name: str,
+        *,
+        columns: str = "",
+        report: Map | None = None,
+        hist: str = "",
+        inflight: str = "",
     ) -> None:
         self.name = name
         self.report = report
+        self.hist = hist
         self.inflight = inflight
         self.columns = tuple(column(word) for word in columns.split())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from pybpf.dsl import LinearHist, Log2Hist
@@ -13,7 +14,7 @@ from pybpf.gadget.text import escape
 from pybpf.maps import Map
 from pybpf.spec import Flat, Struct
 
-__all__ = ["Histogram", "Slot", "as_json", "draw", "read"]
+__all__ = ["Histogram", "Slot", "as_json", "draw", "read", "since"]
 
 _BAR = 40
 
@@ -68,6 +69,23 @@ def _slots(declared: Log2Hist | LinearHist, counts: dict[int, int]) -> tuple[Slo
     return tuple(
         Slot(*_bounds(declared, slot), counts.get(slot, 0)) for slot in range(min(used), max(used) + 1)
     )
+
+
+def since(before: Iterable[Histogram], now: Iterable[Histogram]) -> list[Histogram]:
+    """What was observed between two readings; histograms without any are left out."""
+    counts = {
+        (*histogram.key.values(), slot.first): slot.times for histogram in before for slot in histogram.slots
+    }
+    found = []
+    for histogram in now:
+        slots = [
+            slot._replace(times=slot.times - counts.get((*histogram.key.values(), slot.first), 0))
+            for slot in histogram.slots
+        ]
+        used = [index for index, slot in enumerate(slots) if slot.times]
+        if used:
+            found.append(histogram._replace(slots=tuple(slots[used[0] : used[-1] + 1])))
+    return found
 
 
 def _bounds(declared: Log2Hist | LinearHist, slot: int) -> tuple[int, int | None]:

@@ -8,15 +8,18 @@ import linecache
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pybpf.dsl import Declarations, collect
 from pybpf.errors import BpfError, LoweringError, ProgramNotFound, UsageError, near, near_names
 from pybpf.gadget.gadget import Gadget
 from pybpf.source import Location
+
+if TYPE_CHECKING:
+    from pybpf.dsl import Map
 
 __all__ = ["Program", "find", "load", "shipped", "summary"]
 
@@ -33,6 +36,12 @@ class Program(NamedTuple):
     @property
     def name(self) -> str:
         return self.gadget.name
+
+    def report(self, values: Mapping[str, Any]) -> Map | None:
+        """What it counts into when its parameters have these values; None when it shows events."""
+        if self.gadget.hist and values.get("hist"):
+            return next(each for each in self.declarations.maps if each.name == self.gadget.hist)
+        return self.gadget.report
 
 
 def shipped() -> dict[str, Path]:

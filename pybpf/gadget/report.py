@@ -44,7 +44,7 @@ class Report(Running):
         attach: str = "auto",
         warn: Callable[[str], None] = lambda text: None,
     ) -> None:
-        declared = program.gadget.report
+        declared = program.report(values)
         assert declared is not None
         build = HostBuild(program, filtered(values, wanted), passes=passes, attach=attach)
         super().__init__(build, values, wanted=wanted, strict=strict, warn=warn)
@@ -53,6 +53,7 @@ class Report(Running):
             self._map = self.maps[declared.name]
             self._stacks = None if isinstance(declared, (Log2Hist, LinearHist)) else self._folded(program)
             self.counted = 0
+            self._before: list[histogram.Histogram] = []
             self.attach()
         except BaseException:
             self.close()
@@ -73,14 +74,23 @@ class Report(Running):
     def give_up(self, keep: Iterable[str] = ()) -> frozenset[str]:
         return super().give_up([*keep, *(STACKS if self._stacks is not None else ())])
 
-    def wait(self, *, timeout: float | None = None, wake: int | None = None) -> None:
-        """Let it count for `timeout` seconds, or until the descriptor `wake` is readable; then detach."""
+    def wait(
+        self,
+        *,
+        timeout: float | None = None,
+        wake: int | None = None,
+        every: tuple[tuple[float, Callable[[], object]], ...] = (),
+    ) -> None:
+        """Let it count for `timeout` seconds, or until the descriptor `wake` is readable; then detach.
+
+        `every` has what is to be done meanwhile, as events.Ends has it.
+        """
         end = math.inf if timeout is None else time.monotonic() + timeout
         poll = select.poll()
         if wake is not None:
             poll.register(wake, select.POLLIN)
         look = () if self._stacks is None else ((_LOOK, self._stacks.note),)
-        timers = Timers((*self.every, *look))
+        timers = Timers((*self.every, *every, *look))
         while True:
             left = min(timers.next, end) - time.monotonic()
             if poll.poll(None if left == math.inf else max(0.0, left) * 1000) or time.monotonic() >= end:
@@ -89,14 +99,18 @@ class Report(Running):
         self.detach()
 
     def lines(self, form: str) -> list[str]:
-        """What was counted, as `columns` (text for people, or for flame graphs) or `json`."""
+        """What was counted, as `columns` (text for people, or for flame graphs) or `json`.
+
+        Of histograms, what was counted since the last call.
+        """
         if self._stacks is not None:
             stacks = self._stacks.read()
             self.counted = sum(stack.times for stack in stacks)
             return [folded.as_json(stack) if form == "json" else folded.fold(stack) for stack in stacks]
         assert isinstance(self._declared, (Log2Hist, LinearHist))
-        found = histogram.read(self._declared, self._map)
-        self.counted = sum(each.total for each in found)
+        before, self._before = self._before, histogram.read(self._declared, self._map)
+        self.counted = sum(each.total for each in self._before)
+        found = histogram.since(before, self._before)
         return [histogram.as_json(each) if form == "json" else histogram.draw(each) for each in found]
 
     @property

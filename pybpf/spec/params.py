@@ -41,6 +41,7 @@ class Param:
         self.help = help
         self.metavar = metavar or name.upper()
         self.keeps = keeps
+        self.fixed = False
 
     @property
     def options(self) -> tuple[Option, ...]:
@@ -79,10 +80,14 @@ class Param:
 
 
 class Flag(Param):
-    """An option `--name` without a value: False when it isn't given, True when it is."""
+    """An option `--name` without a value: False when it isn't given, True when it is.
 
-    def __init__(self, name: str, help: str) -> None:
+    One that is `fixed` decides at build time, for a portable target too.
+    """
+
+    def __init__(self, name: str, help: str, *, fixed: bool = False) -> None:
         super().__init__(name, boolean, False, help)
+        self.fixed = fixed
 
     def parse(self, text: str) -> Any:
         return True

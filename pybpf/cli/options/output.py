@@ -35,6 +35,13 @@ def add(parser: Parser) -> None:
         r" <= ~ !~, and `\,` is a comma in a value",
     )
     group.add_argument(
+        "--filter-expr",
+        metavar="EXPRESSION",
+        default="",
+        help='only events for which this is true: \'delta_us > 5000 or proc.comm in ("pg", "sh")\'; needs'
+        " simpleeval (pip install pybpf[expr])",
+    )
+    group.add_argument(
         "--sort",
         metavar="FIELDS",
         default="",

@@ -7,7 +7,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any, Callable
 
-from pybpf.asm import KernelFunctionRef, Statement
+from pybpf.asm import KernelFunctionRef, MapRef, MapValueRef, Statement
 from pybpf.codegen import Builder, Options, compile_function
 from pybpf.dsl.backends import Planned, plan
 from pybpf.dsl.collect import Declarations, collect
@@ -57,12 +57,16 @@ def lower(
     buffer = buffer or ("ringbuf" if "ringbuf" in target.features else "perf")
     rodata, dropped = Rodata(), Dropped(each.name for each in found.maps)
     if target.portable:
-        rodata.add_params(tuple(each for each in found.params if not isinstance(each, Choice)), values)
+        rodata.add_params(
+            tuple(each for each in found.params if not (each.fixed or isinstance(each, Choice))), values
+        )
     make = _Maker(options, target, values, buffer, rodata, dropped)
     programs = tuple(make.program(each) for each in plan(found.probes, values, target))
     maps = [spec for declared in found.maps for spec in declared.specs(buffer)]
     maps += [*rodata.specs(), *dropped.specs()]
-    return ObjectSpec(found.name, programs, tuple(maps), found.file)
+    refs = [each.ref for program in programs for each in program.code]
+    used = {ref.name for ref in refs if isinstance(ref, (MapRef, MapValueRef))}
+    return ObjectSpec(found.name, programs, tuple(each for each in maps if each.name in used), found.file)
 
 
 class _Maker:

@@ -25,7 +25,7 @@ def staged(cx: Context, value: Any) -> Any:
 
 def _parameter(cx: Context, param: Param) -> Any:
     """A constant; for a portable target a variable in `.rodata`."""
-    if cx.target.portable:
+    if cx.target.portable and not param.fixed:
         base = cx.build.map_value(RODATA, cx.rodata.params[param.name])
         if isinstance(param.layout, CString):
             return Text(param.layout.size, at=base)

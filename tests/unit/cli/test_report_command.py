@@ -32,8 +32,10 @@ class Report:
     def give_up(self, keep: Iterable[str] = ()) -> frozenset[str]:
         return frozenset({"CAP_SYSLOG", "CAP_BPF"})
 
-    def wait(self, *, timeout: float | None, wake: int) -> None:
+    def wait(self, *, timeout: float | None, wake: int, every: Any) -> None:
         assert timeout == 0.5
+        for _, callback in every:
+            callback()
 
     def lines(self, form: str) -> list[str]:
         self.counted = 5
@@ -57,6 +59,7 @@ SAID = (
 @pytest.mark.parametrize(
     ("words", "out", "err"),
     [
+        (["--interval", "0.1"], "('hist_blockio', {}, False) as columns\n" * 2, "".join(SAID)),
         ([], "('hist_blockio', {}, False) as columns\n", "".join(SAID)),
         (["-o", "json", "--strict"], "('hist_blockio', {}, True) as json\n", "".join(SAID)),
         (

@@ -469,10 +469,9 @@ def source(body: str, decorator: str = "@kprobe('f')") -> str:
 def run(machine: Machine, given: list[tuple[int, int]]) -> dict[int, int]:
     for a, b in given:
         machine.call("probe", a, b)
-    return {
-        int.from_bytes(key, "little"): int.from_bytes(value, "little")
-        for key, value in machine.maps["counts"].items()
-    }
+    # A map that the probe has no use for isn't there.
+    counts = machine.maps["counts"].items() if "counts" in machine.maps else ()
+    return {int.from_bytes(key, "little"): int.from_bytes(value, "little") for key, value in counts}
 
 
 @pytest.mark.parametrize("name", CASES)

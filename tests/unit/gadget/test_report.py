@@ -51,6 +51,22 @@ class TestHistogram:
         (found,) = texts(Log2Hist("x"), {bytes(4): struct.pack("<65Q", *[0] * 64, 1)})
         assert f"{1 << 63} to {(1 << 64) - 1}  1 |####" in found
 
+    def test_what_came_since(self) -> None:
+        declared = LinearHist("wait", 10, 3, key=u32)
+
+        def reading(*rows: tuple[int, int, int]) -> list[histogram.Histogram]:
+            made: Any = Map({struct.pack("<II", key, slot): struct.pack("<Q", n) for key, slot, n in rows})
+            return histogram.read(declared, made)
+
+        before = reading((1, 0, 5), (1, 2, 1), (2, 1, 7))
+        now = reading((1, 0, 5), (1, 1, 2), (1, 2, 4), (2, 1, 7), (3, 3, 1))
+        assert histogram.since([], before) == before
+        assert histogram.since(before, before) == []
+        assert histogram.since(before, now) == [
+            histogram.Histogram("wait", {"u32": 1}, (histogram.Slot(10, 19, 2), histogram.Slot(20, 29, 3))),
+            histogram.Histogram("wait", {"u32": 3}, (histogram.Slot(30, None, 1),)),
+        ]
+
     def test_steps(self) -> None:
         declared = LinearHist("wait", 10, 3)
         assert texts(declared, {bytes(4): struct.pack("<4Q", 1, 2, 0, 4)}) == [
