@@ -175,7 +175,7 @@ class Scope:
         """Where lowering stands now; None when that can't be reached."""
         if self.cx.build.block is None:
             return None
-        return Path(self.cx.build.block, self.names, dict(self.cx.assigned))
+        return Path(self.cx.build.block, dict(self.names), dict(self.cx.assigned))
 
     def resume(self, path: Path) -> None:
         """Go on at the end of a path."""

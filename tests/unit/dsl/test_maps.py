@@ -96,6 +96,37 @@ ring = RawMap("ring", 27, max_entries=4096)
 
 # The body of a probe of two numbers, runs of it with what is given, and what `counts` holds in the end.
 CASES = {
+    "a check that is one of two conditions": (
+        """
+        stats[1] = Stat(hits=4)
+        stat = stats.get(1)
+        if not stat and a == 99:
+            counts[5] = 1
+        if stat:
+            counts[1] = stat.hits
+        if stat or a == 99:
+            counts[2] = 1
+        if stat:
+            counts[3] = 2 if not stat and a == 99 else stat.hits
+        """,
+        [(5, 6)],
+        {1: 4, 2: 1, 3: 4},
+    ),
+    "a check that is one of two conditions of a loop": (
+        """
+        rounds = 0
+        stat = stats.get(1)
+        while not stat and rounds < 3:
+            rounds += 1
+            stats[1] = Stat(hits=3)
+            stat = stats.get(1)
+        counts[2] = u64(rounds)
+        if stat:
+            counts[1] = stat.hits
+        """,
+        [(0, 0)],
+        {1: 3, 2: 1},
+    ),
     "a dynptr of an element's memory": (
         """
         stats[1] = Stat(hits=a, last=7, name="abc")
