@@ -55,7 +55,7 @@ def _zero(why: str) -> Callable[[int, Privilege], str]:
 
 def _paranoid(value: int, having: Privilege) -> str:
     if value > 2 and "CAP_SYS_ADMIN" not in having.capabilities:
-        return "perf_event_open is for CAP_SYS_ADMIN only: sysctl kernel.perf_event_paranoid=2"
+        return "it may keep perf_event_open to CAP_SYS_ADMIN: sysctl kernel.perf_event_paranoid=2"
     return ""
 
 
