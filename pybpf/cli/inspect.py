@@ -12,6 +12,7 @@ from pybpf.codegen import STAGES, Options
 from pybpf.codegen.ir import Function
 from pybpf.dsl import lower
 from pybpf.errors import UsageError, near
+from pybpf.gadget.programs import Program
 from pybpf.inspect.flowchart import flowchart
 from pybpf.inspect.listing import listing
 from pybpf.inspect.sequence import sequence
@@ -31,7 +32,7 @@ _VIEWS: dict[str, Callable[[ObjectSpec], str]] = {
 
 def add_arguments(parser: Parser, words: Sequence[str]) -> None:
     """What to show, of which form of the program."""
-    views = [*_VIEWS, "all", "ir"]
+    views = [*_VIEWS, "all", "schema", "ir"]
     parser.add_argument(
         "--show",
         metavar="WHAT",
@@ -63,6 +64,9 @@ def run(args: argparse.Namespace) -> int:
     """Print the views that are asked for."""
     program = program_of(args)
     use_btf(args)
+    if args.show == "schema":
+        sys.stdout.write(_schema(program))
+        return 0
     stages = _Stages(args.show, args.stage)
     options = Options(passes(), stages.watch if args.show == "ir" else None)
     values, target = values_of(program, args), _target(args.target)
@@ -75,6 +79,20 @@ def run(args: argparse.Namespace) -> int:
     else:
         sys.stdout.write(_VIEWS[args.show](spec))
     return 0
+
+
+def _schema(program: Program) -> str:
+    """The JSON Schema of the program's events."""
+    import json
+
+    from pybpf.gadget.clock import Clock
+    from pybpf.gadget.fields import fields
+    from pybpf.gadget.output.schema import schema
+
+    events = program.declarations.events
+    if events is None:
+        raise UsageError(f"--show schema is about events, and {program.name} has none: it counts")
+    return json.dumps(schema(program.name, fields(events.layout, Clock())), indent=2, sort_keys=True) + "\n"
 
 
 class _Stages:

@@ -107,7 +107,7 @@ WRONG = {
     ),
     "run trace_open --failed 1": "unexpected argument '1' (`pybpf run --help` shows what it takes)",
     "inspect trace_fsslower --show flow": (
-        "argument --show: 'flow' is not one of programs, maps, flowchart, sequence, listing, all, ir"
+        "argument --show: 'flow' is not one of programs, maps, flowchart, sequence, listing, all, schema, ir"
         f" (did you mean 'flowchart'?) {INSPECT_HELP}"
     ),
 }
