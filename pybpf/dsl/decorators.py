@@ -235,7 +235,7 @@ def iterator(where: Where, *, sleepable: bool = False) -> _Decorator:
 
     `where` says of what: `"task"`, `"task_file"`, `"bpf_map"`, and what else the kernel has. The parameter is
     `ctx: "struct bpf_iter__task *"`, after the last object with None in place of one. What is written by
-    `seq_write(ctx.meta.seq, record)` and `seq_printf(ctx.meta.seq, "%d\\n", values)` is the file.
+    `seq_write(ctx.meta.seq, record)` and `seq_printf(ctx.meta.seq, "%d\\n", n)` is the file.
     """
     return _decorator("iterator", where, "what the kernel has iterators of", "task", sleepable=sleepable)
 

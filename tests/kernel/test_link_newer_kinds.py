@@ -240,18 +240,17 @@ def test_an_iterator_of_tasks(loaded: Load) -> None:
 def probe(ctx: "struct bpf_iter__task *"):
     task = ctx.task
     if not task:
-        seq_printf(ctx.meta.seq, "end\\n", Array[u64, 1]())
+        seq_printf(ctx.meta.seq, "end\\n")
         return
     if u32(task.tgid) == me:
-        values = Array[u64, 1]()
-        values[0] = u64(task.tgid)
-        seq_printf(ctx.meta.seq, "%d\\n", values)
+        seq_printf(ctx.meta.seq, "%d %s\\n", task.tgid, task.group_leader.comm)
 """)
     with attach(made) as attached:
         assert isinstance(attached, IteratorLink)
+        comm = Path("/proc/self/comm").read_text().strip()
         threads = len(os.listdir("/proc/self/task"))
         for _ in range(2):
-            assert attached.read() == f"{os.getpid()}\n".encode() * threads + b"end\n"
+            assert attached.read() == f"{os.getpid()} {comm}\n".encode() * threads + b"end\n"
         assert attached.info().id > 0
 
 

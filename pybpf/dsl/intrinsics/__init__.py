@@ -28,6 +28,7 @@ _HOMES = {
         "per_cpu": "per_cpu",
         "printk": "printk",
         "raw": "asm helper",
+        "seq_printf": "seq_printf",
         "snprintf": "snprintf",
         "strings": "kstr probe_read_kernel_str probe_read_user_str ustr",
         "user_bytes": "ubytes",

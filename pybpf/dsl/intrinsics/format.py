@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pybpf.codegen.ir import Op
 from pybpf.dsl.intrinsics.memory import memory
 from pybpf.dsl.kernel import KernelMemory, KernelPointer
+from pybpf.dsl.memory import stack, write
 from pybpf.dsl.types import i32, i64, u32, u64
 from pybpf.dsl.values import Scalar, describe
 from pybpf.spec import Int
@@ -16,7 +17,7 @@ from pybpf.spec import Int
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["formatted"]
+__all__ = ["formatted", "row"]
 
 # As bpf_bprintf_prepare in kernel/bpf/helpers.c reads it.
 _CONVERSION = re.compile(r"%(%|[0+\- ]*[1-9]*[0-9]*(lld|lli|llu|llx|llX|ld|li|lu|lx|lX|pks|pus|[diuxXcsp])|)")
@@ -53,6 +54,16 @@ def formatted(cx: Context, function: str, format: Any, values: Sequence[Any], mo
     if len(values) > most:
         raise cx.error(f"{function} prints at most {most} values: print twice, or send an event")
     return [_operand(cx, text, kind, value) for (text, kind), value in zip(wanted, values)]
+
+
+def row(cx: Context, operands: Sequence[Op]) -> tuple[Op, Op]:
+    """Values side by side in memory: the address, 0 when there are none, and the size."""
+    if not operands:
+        return cx.build.const(0), cx.build.const(0)
+    place = stack(cx, 8 * len(operands), "values")
+    for index, operand in enumerate(operands):
+        write(cx, place.part(8 * index, f"[{index}]"), 8, operand)
+    return place.base, cx.build.const(8 * len(operands))
 
 
 _KNOWN = "it has %d %u %x %c, %lld %llu %llx, %s %pus and %p; %% is a percent sign"

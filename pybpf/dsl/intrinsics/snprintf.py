@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pybpf.dsl.branching import choose
 from pybpf.dsl.intrinsics.facts import check_caller
-from pybpf.dsl.intrinsics.format import formatted
+from pybpf.dsl.intrinsics.format import formatted, row
 from pybpf.dsl.intrinsics.intrinsic import Function
 from pybpf.dsl.intrinsics.prototype import prototype
-from pybpf.dsl.memory import stack, write, zero
+from pybpf.dsl.memory import zero
 from pybpf.dsl.rodata import RODATA
 from pybpf.dsl.text import TextPlace
 from pybpf.dsl.types import i64
@@ -38,13 +38,8 @@ def snprintf(cx: Context, into: Any, format: Any, *values: Any) -> Scalar:
     operands = formatted(cx, "snprintf", format, values, _MOST)
     place = into.memory(cx)
     zero(cx, place, into.size if place.event is None else 1)
-    given = cx.build.const(0)
-    if operands:
-        row = stack(cx, 8 * len(operands), "values")
-        for index, operand in enumerate(operands):
-            write(cx, row.part(8 * index, f"[{index}]"), 8, operand)
-        given = row.base
-    size, count = cx.build.const(into.size), cx.build.const(8 * len(operands))
+    given, count = row(cx, operands)
+    size = cx.build.const(into.size)
     line = cx.build.map_value(RODATA, cx.rodata.text(format.encode()))
     length = cx.build.call("snprintf", place.address(cx), size, line, given, count)
     # An error is more than there is room for too.

@@ -331,7 +331,7 @@ def documented() -> list[tuple[str, str]]:
     """The decorators and parameters that the reference has."""
     text = (Path(pybpf.dsl.__file__).parent / "README.md").read_text()
     section = text.partition("## Kinds of probes\n")[2].partition("\n## ")[0]
-    rows = [line.split("|") for line in section.splitlines() if "`@" in line]
+    rows = [line.split("|") for line in section.splitlines() if line.startswith("|") and "`@" in line]
     return [(row[2].strip(" `"), row[3].split("`")[1]) for row in rows]
 
 
@@ -381,3 +381,39 @@ def test_a_wrong_cookie(lowered: Lowered, cookie: str, message: str) -> None:
     with pytest.raises(LoweringError) as caught:
         lowered(f"@kprobe('vfs_read', cookie={cookie})\ndef probe():\n    return\n")
     assert caught.value.message == message
+
+
+ITERATOR = "@iterator('task')\ndef probe(ctx: 'struct bpf_iter__task *'):\n    {}\n"
+
+
+def test_what_an_iterator_writes(listing: Callable[..., str]) -> None:
+    lines = ["task = ctx.task", 'seq_printf(ctx.meta.seq, "%d\\n", task.pid if task else 7)']
+    text = listing(ITERATOR.format("; ".join(lines)))
+    assert "r1 = *(u64 *)(r1 +0)\nr1 = *(u64 *)(r1 +0)\n" in text  # ctx.meta, and its seq
+    assert "r3 = 4\nr4 = r10\nr4 += -16\nr5 = 8\ncall bpf_seq_printf#126" in text
+    assert "r5 = 0\ncall bpf_seq_printf#126" in listing(ITERATOR.format('seq_printf(ctx.meta.seq, "end")'))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            'seq_printf(ctx.meta, "x")',
+            "seq_printf writes to ctx.meta.seq of an iterator, not to a struct bpf_iter_meta *",
+        ),
+        ('seq_printf(ctx.meta.seq, "%d")', "this format takes 1 value, and there are no values"),
+        (
+            "counts[0] = u64(ctx.task.pid)",
+            "this may be None: check it before .pid is used, as in `if not ...: return`",
+        ),
+    ],
+)
+def test_what_an_iterator_can_not_do(lowered: Lowered, line: str, message: str) -> None:
+    with pytest.raises(LoweringError) as caught:
+        lowered(ITERATOR.format(line))
+    assert caught.value.message == message
+
+
+def test_only_an_iterator_writes_to_its_file(lowered: Lowered) -> None:
+    with pytest.raises(LoweringError, match="a kprobe can't call seq_printf: only programs of type iter can"):
+        lowered("@kprobe('f')\ndef probe(m: 'struct seq_file *'):\n    seq_printf(m, 'x')\n")
