@@ -53,8 +53,9 @@ def test_capabilities(monkeypatch: pytest.MonkeyPatch) -> None:
                 Feature(
                     "lockdown",
                     "5.4",
-                    "the kernel is locked down (lockdown=confidentiality), which forbids reading kernel memory"
-                    " and kprobes: boot with lockdown=integrity or lockdown=none on the kernel's command line",
+                    "the kernel is locked down (lockdown=confidentiality), which forbids reading kernel"
+                    " memory and kprobes: boot with lockdown=integrity or lockdown=none on the kernel's"
+                    " command line",
                     value="confidentiality",
                 )
             ],
