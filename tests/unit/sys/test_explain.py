@@ -6,6 +6,7 @@ import errno
 
 import pytest
 
+from pybpf.errors import SyscallError
 from pybpf.sys import explain, memlock
 from pybpf.sys.meanings import MEANINGS, meaning
 from pybpf.sys.privilege import Privilege
@@ -176,3 +177,11 @@ def test_sentences_are_for_one_line() -> None:
         for code, text in found.items():
             assert text.isprintable(), (call, code)
             assert text[-1] not in ".:, ", (call, code)
+
+
+def test_an_error_is_about_something() -> None:
+    error = SyscallError("bpf(BPF_MAP_CREATE)", errno.EPERM, "CAP_BPF is missing", ["CAP_BPF"]).about(
+        "map starts"
+    )
+    assert (error.why, error.lacking) == ("map starts: CAP_BPF is missing", ("CAP_BPF",))
+    assert SyscallError("bpf(BPF_MAP_CREATE)", errno.EIO).about("map starts").why == "map starts"
