@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["check_prototype"]
 
 # These have all parameters of their function, and then what it returned, or is to return so far.
-_WITH_RESULT = ("fexit", "fmod_ret")
+_WITH_RESULT = ("fexit", "fmod_ret", "lsm")
+# Of these the last is often left out.
+_NEEDED = ("fexit", "fmod_ret")
 
 
 def check_prototype(
@@ -24,18 +26,19 @@ def check_prototype(
     """Raise LoweringError when there are too many parameters, or pointers to other structs.
 
     A wrong one would be read at the offsets of another type. `fexit` and `fmod_ret` have all parameters of
-    their function, and then its result, so that their number must be right. The BTF of a cut-out, or of a
-    kernel whose function is in a module, doesn't tell; the verifier does then, as far as it can.
+    their function, and then its result, so that their number must be right; `lsm` may leave that out. The
+    BTF of a cut-out, or of a kernel whose function is in a module, doesn't tell; the verifier does then, as
+    far as it can.
     """
     found = _parameters(cx, kind, names)
     if found is None:
         return
     name, types = found
     count = len(types)
-    exact = kind in _WITH_RESULT
-    if len(tree.args) > count or (exact and len(tree.args) != count):
-        have = count - exact
-        cure = ": write them all, and then what it returns" if exact else f", not {len(tree.args)}"
+    result = kind in _WITH_RESULT
+    if len(tree.args) > count or (kind in _NEEDED and len(tree.args) != count):
+        have = count - result
+        cure = ": write them all, and then what it returns" if result else f", not {len(tree.args)}"
         message = f"{name} has {have} parameter{'s' * (have != 1)}{cure}"
         raise cx.error(message, tree.args[-1] if tree.args else None)
     for argument, type in zip(tree.args, types):
@@ -60,7 +63,7 @@ def _parameters(cx: Context, kind: str, names: Sequence[str]) -> tuple[str, list
             continue
         function = next(btf.functions(f"bpf_lsm_{name}" if kind == "lsm" else name), None)
         if function is not None:
-            result = [function.returns] if kind in (*_WITH_RESULT, "lsm") else []
+            result = [function.returns] if kind in _WITH_RESULT else []
             return name, [each.type for each in function.parameters] + result
     return None
 

@@ -208,6 +208,20 @@ ERRORS = {
         "'cpu-clock/freq=0/' is not an event with a rate: write it as perf does, such as cpu-clock/freq=99/"
     ),
     "@xdp('a/b')": "'a/b' is not the name of a network interface",
+    "@usdt('libc.so.6:setjmp')": (
+        "'libc.so.6:setjmp' is not a USDT probe: write file:provider:name, such as"
+        " /usr/bin/python3:python:gc__start"
+    ),
+    "@lsm('file open')": "'file open' is not the name of a security hook, such as file_open",
+    "@lsm('a,b')": "'a,b' names 2 places, and a probe of this kind goes to one",
+    "@iterator('task/file')": "'task/file' is not what the kernel has iterators of, such as task",
+    "@netfilter('local_in')": (
+        "'local_in' is not a hook of netfilter: write family/hook, such as ipv4/local_in, or"
+        " ipv4/local_in/-100"
+    ),
+    "@cgroup('device', 'system.slice')": (
+        "'system.slice' is not a control group: write its path, such as /system.slice"
+    ),
 }
 
 
@@ -257,6 +271,7 @@ def kernel() -> Target:
     pointer = make.pointer(make.modifier("const", file))
     make.pointer(inode)
     make.function("f", make.prototype(make.integer("int", 4, True), [("file", pointer), ("flags", long)]))
+    make.function("bpf_lsm_f", make.prototype(make.integer("int", 4, True), [("file", pointer)]))
     hook = make.prototype(0, [("__data", void), ("file", pointer)])
     make.modifier("typedef", make.pointer(hook), "btf_trace_f")
     return Target("test", btf.parse(make.finish()))
@@ -281,6 +296,20 @@ def kernel() -> Target:
             "file: 'struct file *', ret: i32",
             "f has 2 parameters: write them all, and then what it returns",
         ),
+        (
+            "fmod_ret",
+            "file: 'struct file *'",
+            "f has 2 parameters: write them all, and then what it returns",
+        ),
+        ("fmod_ret", "file: 'struct file *', flags: i64, ret: i32", ""),
+        ("lsm", "file: 'struct file *'", ""),
+        ("lsm", "file: 'struct file *', ret: i32", ""),
+        ("lsm", "inode: 'struct inode *'", "inode of f is a struct file *, not a struct inode *"),
+        (
+            "lsm",
+            "file: 'struct file *', ret: i32, more: i32",
+            "f has 1 parameter: write them all, and then what it returns",
+        ),
         ("tp_btf", "file: 'struct file *'", ""),
         ("tp_btf", "data: 'void *', file: 'struct file *'", "f has 1 parameter, not 2"),
         ("tp_btf", "a: 'struct inode *'", "a of f is a struct file *, not a struct inode *"),
@@ -289,7 +318,7 @@ def kernel() -> Target:
 def test_parameters_are_those_of_the_kernel(
     module: Callable[[str], ModuleType], kind: str, parameters: str, message: str
 ) -> None:
-    made = module(written(kind, parameters, "pass", "f"))
+    made = module(written(kind, parameters, "return 0" if KINDS[kind].returns else "pass", "f"))
     if message:
         with pytest.raises(LoweringError) as caught:
             lower(made, {}, kernel())
