@@ -90,7 +90,7 @@ def _events(
         if args.inflight:
             also = [owned.enter_context(when_asked(partial(list_in_flight, session, console)))]
         ends = (clock.refresh, signals.fileno(), args.interval, recorder, also)
-        show(session, view, console, args, *ends)
+        show(session, view, console, args, *ends, counts=partial(_counts, program, session))
         if args.inflight:
             list_in_flight(session, console)
         warn_of_missed(session, console)
@@ -101,13 +101,21 @@ def _events(
         return session.lost
 
 
+def _counts(program: Program, session: Session) -> dict[str, int]:
+    """What people who watch may want to know of the probes."""
+    found = {"missed": sum(session.missed.values())}
+    if program.gadget.inflight:
+        found["in flight"] = len(session.in_flight())
+    return found
+
+
 def _push(
     view: View, program: Program, values: dict[str, Any], args: argparse.Namespace, console: Console
 ) -> None:
     """Let the kernel test the conditions that it can, by the program's parameters."""
     if not view.conditions:
         return
-    from pybpf.gadget.push import push
+    from pybpf.gadget.push import push, unmet
 
     pushed: Mapping[str, Any] = push(view.conditions, program.declarations.params, values)
     for name, (condition, value) in pushed.items():
@@ -115,3 +123,8 @@ def _push(
         if args.verbose:
             text = value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
             console.say(f"{condition.text} is tested in the kernel: --{name} {text}")
+    for condition, param in unmet(view.conditions, program.declarations.params, values):
+        console.warn(
+            f"no event meets {condition.text}: {program.name} shows what is larger than"
+            f" {values.get(param.name, param.default)}; {param.option} changes that"
+        )

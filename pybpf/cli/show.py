@@ -44,17 +44,18 @@ def show(
     interval: float | None = None,
     recorder: Recorder | None = None,
     also: Iterable[tuple[float, Callable[[], object]]] = (),
+    counts: Callable[[], Mapping[str, int]] = dict,
 ) -> None:
     """Show events until an end, and say how many; `refresh` is called before each batch is shown.
 
     All of them go to the `recorder`, those too that the view leaves out. `also`: what else to call, each
-    after so many seconds.
+    after so many seconds. `counts`: what the line of status says besides.
     """
     form, begun, shown = view.form, time.monotonic(), 0
 
     def lost(losses: list[Loss]) -> None:
-        counts = {loss.cpu: loss.lost for loss in losses}
-        console.warn(f"{sum(counts.values())} events lost ({_by_cpu(counts)}), {source.lost} until now")
+        new = {loss.cpu: loss.lost for loss in losses}
+        console.warn(f"{sum(new.values())} events lost ({_by_cpu(new)}), {source.lost} until now")
         console.write(form.lost(losses))
         if recorder is not None:
             recorder.lost(losses)
@@ -64,7 +65,9 @@ def show(
         (console.page if interval and form.repeated else console.write)(form.turn())
 
     def status() -> None:
-        console.status(f"{_clock(time.monotonic() - begun)}  {shown} events, {source.lost} lost")
+        said = {"events": shown, "lost": source.lost, **counts()}
+        words = ", ".join(f"{count} {name}" for name, count in said.items())
+        console.status(f"{_clock(time.monotonic() - begun)}  {words}")
 
     every = [*also, *([(interval, turn)] if interval else [])]
     every += [(_LOOK, status)] if console.live else []

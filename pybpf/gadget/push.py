@@ -13,7 +13,7 @@ from pybpf.gadget.conditions import Condition
 from pybpf.spec import Int
 from pybpf.spec.params import Param
 
-__all__ = ["push"]
+__all__ = ["push", "unmet"]
 
 
 def push(
@@ -29,6 +29,19 @@ def push(
             if param.name not in found or value > found[param.name][1]:
                 found[param.name] = condition, value
     return found
+
+
+def unmet(
+    conditions: Iterable[Condition], params: Iterable[Param], values: Mapping[str, Any]
+) -> list[tuple[Condition, Param]]:
+    """Conditions that no event meets, since a parameter keeps only what is larger."""
+    return [
+        (condition, param)
+        for param in params
+        for condition in conditions
+        if param.keeps == f"{condition.shown.path}>" and condition.op in ("<", "<=", "==")
+        if int(condition.value) - (condition.op == "<") < values.get(param.name, param.default)
+    ]
 
 
 def _value(param: Param, condition: Condition) -> Any:

@@ -128,7 +128,7 @@ def test_a_live_table_and_its_line_of_status(terminal: tuple[int, int]) -> None:
     assert tracer.process.wait(60) == 130
     text = shown.decode()
     assert text.startswith("pybpf: tracing trace_exec … Ctrl-C to end\r\n")
-    assert re.search(r"\r\x1b\[K\d\d:\d\d:\d\d  \d+ events, 0 lost", text)
+    assert re.search(r"\r\x1b\[K\d\d:\d\d:\d\d  \d+ events, 0 lost, 0 missed", text)
     pages = text.split("\x1b[H\x1b[J")[1:]
     assert pages
     # A page is a table, and what stands below it: nothing is between its lines.

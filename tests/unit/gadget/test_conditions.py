@@ -17,7 +17,7 @@ from pybpf.gadget.clock import Clock
 from pybpf.gadget.conditions import keep, parse
 from pybpf.gadget.fields import Shown, fields
 from pybpf.gadget.filters import target_comm, target_gid, target_mntns, target_pid, target_tid, target_uid
-from pybpf.gadget.push import push
+from pybpf.gadget.push import push, unmet
 from pybpf.spec import Struct
 
 
@@ -183,6 +183,22 @@ def test_what_the_kernel_tests(
 ) -> None:
     found = push(parse(text, known), PARAMS, given)
     assert {name: value for name, (_, value) in found.items()} == pushed
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "count"),
+    [
+        ("delta_us<10000", {}, 1),
+        ("delta_us<10001", {}, 0),
+        ("delta_us<=9999", {}, 1),
+        ("delta_us<=10000", {}, 0),
+        ("delta_us<100", {"min": 0}, 0),
+        ("delta_us==5", {"min": 7}, 1),
+        ("delta_us>5,proc.pid<5", {}, 0),
+    ],
+)
+def test_what_no_event_meets(known: list[Shown], text: str, given: dict[str, Any], count: int) -> None:
+    assert len(unmet(parse(text, known), PARAMS, given)) == count
 
 
 @given(st.sampled_from([">", ">=", "=="]), st.integers(0, 50), st.integers(0, 60_000))
