@@ -105,6 +105,21 @@ def tracer(command: list[str], ready: str) -> Iterator[None]:
         process.wait()
 
 
+@contextlib.contextmanager
+def ext4() -> Iterator[Path]:
+    """A new ext4 file system, mounted while the block runs."""
+    folder, image = Path("/mnt/bench"), "/dev/shm/bench.img"
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["modprobe", "ext4"], check=True)
+    subprocess.run(["truncate", "-s", "64M", image], check=True)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
 def table(title: str, programs: dict[str, Cost]) -> None:
     """Print what programs cost."""
     print(f"\n{title}\n{'PROGRAM':24}{'LOADED':>8}{'EXECUTED':>10}{'RUNS':>7}")
@@ -116,12 +131,11 @@ def table(title: str, programs: dict[str, Cost]) -> None:
 def in_guest() -> None:
     """Measure, in a guest that counts instructions."""
     Path("/proc/sys/kernel/bpf_stats_enabled").write_text("1")
-    folder, image = Path("/mnt/bench"), "/dev/shm/bench.img"
-    folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["modprobe", "ext4"], check=True)
-    subprocess.run(["truncate", "-s", "64M", image], check=True)
-    subprocess.run(["mkfs.ext4", "-q", image], check=True)
-    subprocess.run(["mount", "-o", "loop", image, str(folder)], check=True)
+    with ext4() as folder:
+        _measure(folder)
+
+
+def _measure(folder: Path) -> None:
     ours = ["pybpf", "run", "trace_fsslower", "-o", "json", "--min"]
     ways = {
         "pybpf, too quick to show": ([*ours, "60000000"], "tracing"),
@@ -151,7 +165,6 @@ def in_guest() -> None:
             work(folder)
             found = costs()
         table(title, found)
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def main() -> None:

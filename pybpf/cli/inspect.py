@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from pybpf.cli.arguments import Parser, add_btf, choice, use_btf
+from pybpf.cli.options.attach import add_backend
 from pybpf.cli.program import add_program, passes, program_of, values_of
 from pybpf.codegen import STAGES, Options
 from pybpf.codegen.ir import Function
@@ -48,6 +49,7 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
         help="lowered for any kernel, with parameters as variables, or for this host's, with parameters as"
         " constants (default: portable)",
     )
+    add_backend(parser)
     parser.add_argument(
         "--buffer", metavar="KIND", type=choice("ringbuf", "perf"), help="how events are sent: ringbuf, perf"
     )
@@ -69,12 +71,20 @@ def run(args: argparse.Namespace) -> int:
         return 0
     stages = _Stages(args.show, args.stage)
     options = Options(passes(), stages.watch if args.show == "ir" else None)
-    values, target = values_of(program, args), _target(args.target)
+    values, target, backends = values_of(program, args), _portable(), None
+    if args.target == "host":
+        from pybpf.features import host_target
+        from pybpf.gadget.backends import Backends
+
+        backends = Backends(program.declarations, values, host_target(), args.attach)
+        target = backends.target
     spec = lower(program.declarations, values, target, buffer=args.buffer, options=options)
     if args.show == "ir":
         sys.stdout.write("\n".join(stages.shown))
     elif args.show == "all":
         parts = [f"{name}\n{'-' * len(name)}\n{view(spec)}" for name, view in _VIEWS.items()]
+        if backends is not None:
+            parts.insert(1, "".join(f"{line}\n" for line in backends.lines()))
         sys.stdout.write("\n".join(parts))
     else:
         sys.stdout.write(_VIEWS[args.show](spec))
@@ -116,11 +126,7 @@ class _Stages:
         self._before = text
 
 
-def _target(name: str) -> Target:
-    if name == "host":
-        from pybpf.features import host_target
-
-        return host_target()
+def _portable() -> Target:
     from pybpf.btf import reference
 
     return Target("portable", reference(), portable=True)

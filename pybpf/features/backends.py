@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pybpf.errors import BpfError
-from pybpf.features.feature import Feature
+from pybpf.asm import link, ops
+from pybpf.errors import BpfError, SyscallError
+from pybpf.features.feature import Feature, trial
 from pybpf.features.probes import kprobe, kprobe_events, kprobe_multi, kprobe_session
 from pybpf.spec import BACKENDS, Backend
 from pybpf.sys import kallsyms
+from pybpf.uapi import bpf
 
 if TYPE_CHECKING:
     from pybpf.btf import Type
@@ -75,12 +77,32 @@ def _fentry(wanted: Wanted) -> Backend | str:
         return str(error)
     if function is None:
         return "BTF does not describe it"
+    refusal = "" if module else _loading(function.id)
+    if refusal:
+        return refusal
     parameters = [each.type.resolve() for each in function.parameters]
     if len(parameters) < wanted.parameters:
         return f"BTF gives it {len(parameters)} parameters, and a probe has {wanted.parameters}"
     if any(each.kind in ("struct", "union") for each in parameters):
         return "it takes a struct by value"
     return Backend(wanted.symbol, "fentry", tuple(map(_struct, parameters)))
+
+
+_tried: list[str] = []
+
+
+def _loading(function: int) -> str:
+    """Why no program is loaded for a function of the kernel's, by its BTF id; tried once a process."""
+    if not _tried:
+        code = link([ops.mov64(ops.R0, 0), ops.exit_()])
+        kind = {"prog_type": bpf.BPF_PROG_TYPE_TRACING, "expected_attach_type": bpf.BPF_TRACE_FENTRY}
+        try:
+            trial(code, attach_btf_id=function, **kind).close()
+        except SyscallError as error:
+            _tried.append(str(error))
+        else:
+            _tried.append("")
+    return _tried[0]
 
 
 def _struct(type: Type) -> str:

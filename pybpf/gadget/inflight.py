@@ -57,4 +57,5 @@ def _text(name: str, layout: Layout, value: Any) -> str:
             return f"{name} {layout.names(value).name}"
         called = comm(value) if name in _TASKS else ""
         return f"{name} {value} ({called})" if called else f"{name} {value}"
-    return f"{name} {bytes(value).split(bytes(1))[0].decode(errors='backslashreplace')}"
+    text = bytes(value).split(bytes(1))[0].decode(errors="backslashreplace")
+    return f"{name} {text}" if text else ""
