@@ -84,6 +84,8 @@ def _check(args: argparse.Namespace, room: int | None) -> None:
     """Whether the options go together."""
     if args.output == "raw" and room is not None:
         raise UsageError("-o raw is not for a terminal: send it to a file, or to a program")
+    if args.output == "raw" and args.fields:
+        raise UsageError("-o raw has whole records: --fields goes with all other forms")
     gathered = args.sort or args.summary
     if args.top and not gathered:
         raise UsageError("--top needs an order: --sort=-FIELD, for the greatest first; or --summary")

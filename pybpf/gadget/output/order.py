@@ -31,7 +31,7 @@ def keys(text: str, known: Sequence[Shown]) -> list[Key]:
 def _value(shown: Shown) -> Callable[[tuple[Any, ...]], Any]:
     source, text = shown.source, shown.text
     # A number's order is that of what it's made from; so is that of times.
-    if text is None or (not shown.lasting and not shown.optional):
+    if text is None or getattr(shown.layout, "role", "") == "timestamp":
         return lambda event: event[source]
     return lambda event: text(event[source]) or ""
 

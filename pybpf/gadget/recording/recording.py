@@ -18,6 +18,7 @@ from pybpf.gadget.gadget import Column, column
 from pybpf.gadget.recording import chunks
 from pybpf.gadget.recording.chunks import Chunk, Damage, read
 from pybpf.gadget.recording.layout import from_json
+from pybpf.gadget.text import escape
 from pybpf.spec import CString, Struct
 
 __all__ = ["Recording"]
@@ -72,7 +73,9 @@ class Recording:
             self.program = str(header["program"])
             self.kernel = f"{header['kernel']['system']} {header['kernel']['release']} ({header['machine']})"
             self.begun = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(header["begun"] // 10**9))
-            self.columns: list[Column] = [column(f"{field}:{head}") for head, field in header["columns"]]
+            self.columns: list[Column] = [
+                column(f"{field}:{escape(head)}") for head, field in header["columns"]
+            ]
             self.layout: Struct = from_json(header["layout"])
             self._names: dict[str, Names] = {}
             self.fields = self._fields(header["local"])
@@ -87,7 +90,9 @@ class Recording:
         for path, source, optional in local:
             if not 0 <= source < len(list(self.layout.leaves())):
                 raise ValueError("a field is made of nothing")
-            if path not in places and (path.partition(".")[0] in own or path.count(".") != 1):
+            if path not in places and (
+                path.partition(".")[0] in own or path.count(".") != 1 or not path.isascii()
+            ):
                 raise ValueError("a field lies where it can't")
             names: Names = self._names.setdefault(column(path).field, {})
             text = _text(names, bool(optional))

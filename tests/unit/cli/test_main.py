@@ -89,6 +89,7 @@ WRONG = {
     "run trace_fsslower --summary --fields op": (
         "--fields is about events, and --summary shows none: it takes --by"
     ),
+    "run trace_fsslower --fields op -o raw": ("-o raw has whole records: --fields goes with all other forms"),
     "run trace_fsslower --summary -o raw": "-o raw is for records of events, and --summary shows none",
     "run trace_fsslower --summary --by pid": (
         "--by: events have no field 'pid' (did you mean 'proc.pid' or 'proc.parent.pid'?)"

@@ -292,7 +292,7 @@ def test_layouts_that_make_no_sense(tmp_path: Path, layout: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "local", [[["proc", 0, True]], [["proc.x", 0, True]], [["a.b", 99, True]], [["a"]], 5]
+    "local", [[["proc", 0, True]], [["proc.x", 0, True]], [["a.b", 99, True]], [["é.b", 0, True]], [["a"]], 5]
 )
 def test_fields_that_make_no_sense(tmp_path: Path, local: Any) -> None:
     record(tmp_path / "good")
