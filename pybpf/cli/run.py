@@ -19,6 +19,7 @@ from pybpf.cli.view import View, view_of
 from pybpf.errors import UsageError
 from pybpf.gadget.clock import Clock
 from pybpf.gadget.fields import fields
+from pybpf.gadget.owners import Owners
 from pybpf.gadget.programs import Program
 from pybpf.gadget.session import Session
 
@@ -70,11 +71,17 @@ def _events(
     if args.inflight and not program.gadget.inflight:
         raise UsageError(f"--inflight: {program.name} names no map of what has begun: Gadget(…, inflight=…)")
     clock = Clock()
-    known = fields(declared.layout, clock)
+    owners = Owners(declared.layout)
+    known = fields(declared.layout, clock, [owners.fields])
     view = view_of(args, declared.layout, program.gadget.columns, known, console.room)
     _push(view, program, values, args, console)
     given = {"buffer": args.buffer, "size": args.buffer_size, "strict": args.strict, "passes": passes()}
     given.update(attach=args.attach, wanted=containers.wanted(args, program))
+
+    def prepare(batch: Sequence[tuple[Any, ...]]) -> None:
+        clock.refresh()
+        owners.note(batch)
+
     with contextlib.ExitStack() as owned:
         session = owned.enter_context(Session(program, values, warn=console.warn, **given))
         recorder = None
@@ -89,7 +96,7 @@ def _events(
         also = []
         if args.inflight:
             also = [owned.enter_context(when_asked(partial(list_in_flight, session, console)))]
-        ends = (clock.refresh, signals.fileno(), args.interval, recorder, also)
+        ends = (prepare, signals.fileno(), args.interval, recorder, also)
         show(session, view, console, args, *ends, counts=partial(_counts, program, session))
         if args.inflight:
             list_in_flight(session, console)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pybpf.cli.console import Console
@@ -39,14 +39,14 @@ def show(
     view: View,
     console: Console,
     args: argparse.Namespace,
-    refresh: Callable[[], None],
+    prepare: Callable[[Sequence[Any]], None],
     wake: int | None = None,
     interval: float | None = None,
     recorder: Recorder | None = None,
     also: Iterable[tuple[float, Callable[[], object]]] = (),
     counts: Callable[[], Mapping[str, int]] = dict,
 ) -> None:
-    """Show events until an end, and say how many; `refresh` is called before each batch is shown.
+    """Show events until an end, and say how many; `prepare` is called with each batch before it's shown.
 
     All of them go to the `recorder`, those too that the view leaves out. `also`: what else to call, each
     after so many seconds. `counts`: what the line of status says besides.
@@ -61,7 +61,7 @@ def show(
             recorder.lost(losses)
 
     def turn() -> None:
-        refresh()
+        prepare(())
         (console.page if interval and form.repeated else console.write)(form.turn())
 
     def status() -> None:
@@ -76,7 +76,7 @@ def show(
     ends = {"timeout": args.timeout, "most": most, "wake": wake, "lost": lost, "every": tuple(every)}
     console.write(form.header)
     for batch in source.batches(**ends):
-        refresh()
+        prepare(batch)
         if recorder is not None:
             recorder.batch(batch)
         kept = view.keep(batch)

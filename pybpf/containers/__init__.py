@@ -5,6 +5,6 @@ No runtime's socket, SDK or API is used, and none need be running.
 
 from pybpf.containers.container import Container, Pod
 from pybpf.containers.follow import Containers
-from pybpf.containers.identify import host_root, identify
+from pybpf.containers.identify import identify
 
-__all__ = ["Container", "Containers", "Pod", "host_root", "identify"]
+__all__ = ["Container", "Containers", "Pod", "identify"]

@@ -7,10 +7,8 @@ one; and now and then all are, since any process may enter others at any time.
 
 from __future__ import annotations
 
-import os
-
 from pybpf.containers.container import Container
-from pybpf.containers.identify import host_root, identify
+from pybpf.containers.identify import identify
 from pybpf.sys import namespaces
 
 __all__ = ["Containers"]
@@ -31,9 +29,8 @@ class Containers:
 
     def __init__(self) -> None:
         self._hidden: set[int] = set()
-        self.host = self._namespace(1) or namespaces.mount_namespace(os.getpid())
+        self.host, self._root = namespaces.host()
         self.found: dict[int, Container] = {}
-        self._root = host_root()
         self._looks = 0
         self._processes: dict[int, tuple[int, int]] = {}  # pid: its namespace, and at which look it was new
         self._namespaces: dict[int, tuple[int, int]] = {}  # the same of namespaces: first process, and look

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import os
-
 from pybpf.containers import cgroup
 from pybpf.containers.container import Container
 from pybpf.containers.runtimes import describe, started
 from pybpf.sys import namespaces
 
-__all__ = ["host_root", "identify"]
-
-
-def host_root() -> str:
-    """What to put before a path of this host's: nothing, or where process 1's root directory is seen."""
-    try:
-        inside = namespaces.mount_namespace(1) not in (0, namespaces.mount_namespace(os.getpid()))
-    except PermissionError:
-        return ""
-    return "/proc/1/root" if inside else ""
+__all__ = ["identify"]
 
 
 def identify(root: str, pid: int) -> Container | None:
-    """The container of a process; None when it's in none, or gone. `root` is `host_root()`."""
+    """The container of a process; None when it's in none, or gone. Paths begin with `root`."""
     paths = namespaces.cgroups(pid)
     group = cgroup.find(paths)
     if group is not None:

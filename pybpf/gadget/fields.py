@@ -21,18 +21,33 @@ from pybpf.gadget.net import Address, address_text
 from pybpf.spec import CString, Field, Int, Struct
 from pybpf.sys.devices import block_device
 
-__all__ = ["Enrich", "Make", "Shown", "fields", "rows"]
+__all__ = ["Brief", "Enrich", "Make", "Shown", "fields", "rows"]
 
 # What is done to a value of a decoded event before it's put into a line; None: nothing.
 Make = Optional[Callable[[Any], Any]]
+
+
+class Brief(dict[Any, str]):
+    """What is made of values, remembered while one batch is shown: of what is the same for many events."""
+
+    def __init__(self, make: Callable[[Any], str]) -> None:
+        self._make = make
+
+    def __missing__(self, value: Any) -> str:
+        text = self[value] = self._make(value)
+        return text
+
+    def __call__(self, value: Any) -> str:
+        return self[value]
 
 
 class Shown(NamedTuple):
     """A field: its dotted `path`, and which value of a decoded event is its `source`.
 
     It's a number (`number` makes it from the value, if it must be made) unless `text` makes a text of it,
-    which is None for an event that has no such field. A text that is `lasting` is remembered: the same value
-    always gives the same text; one that is `local` says what the value means on this machine alone.
+    which is None for an event that has no such field (`optional`). A text that is `lasting` is remembered:
+    the same value always gives the same text; one that is `local` says what the value means on this machine
+    alone.
     """
 
     path: str
@@ -49,6 +64,8 @@ class Shown(NamedTuple):
         text = self.text
         if text is None:
             return self.number
+        if self.optional:
+            return Brief(lambda value: finish(text(value) or ""))
         if not self.lasting:
             return lambda value: finish(text(value) or "")
         return functools.lru_cache(maxsize=4096)(lambda value: finish(text(value) or ""))
@@ -63,7 +80,14 @@ def rows(batch: Sequence[tuple[Any, ...]], plan: Iterable[tuple[int, Make]]) -> 
     if not batch:
         return iter(())
     columns = tuple(zip(*batch))
-    return zip(*(columns[source] if make is None else map(make, columns[source]) for source, make in plan))
+    return zip(*(_made(columns[source], make) for source, make in plan))
+
+
+def _made(column: tuple[Any, ...], make: Make) -> Iterable[Any]:
+    if isinstance(make, Brief):
+        make.clear()
+        return map(make.__getitem__, column)
+    return column if make is None else map(make, column)
 
 
 def fields(layout: Struct, clock: Clock, enrich: Iterable[Enrich] = ()) -> list[Shown]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from pybpf.sys.files import read_bytes
 
-__all__ = ["cgroups", "mount_namespace", "pids", "start_time"]
+__all__ = ["cgroups", "host", "mount_namespace", "pids", "start_time"]
 
 
 def pids() -> Iterator[int]:
@@ -24,6 +24,19 @@ def mount_namespace(pid: int) -> int:
         return os.stat(f"/proc/{pid}/ns/mnt").st_ino
     except (FileNotFoundError, ProcessLookupError):
         return 0
+
+
+def host() -> tuple[int, str]:
+    """The mount namespace of this host, and what to put before a path of its: nothing, if it's ours too.
+
+    It's that of process 1, if we may see it; else ours is taken for it.
+    """
+    own = mount_namespace(os.getpid())
+    try:
+        first = mount_namespace(1) or own
+    except PermissionError:
+        first = own
+    return first, "" if first == own else "/proc/1/root"
 
 
 def cgroups(pid: int) -> list[str]:

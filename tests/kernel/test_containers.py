@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,11 +115,11 @@ class TestRun:
         assert process.stderr.readline() == "pybpf: tracing trace_exec … Ctrl-C to end\n"
         return process
 
-    def commands(self, process: subprocess.Popen[str]) -> list[str]:
+    def events(self, process: subprocess.Popen[str]) -> list[dict[str, Any]]:
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate()
         assert process.returncode == 130
-        return [json.loads(line)["args"] for line in out.splitlines()]
+        return [json.loads(line) for line in out.splitlines()]
 
     def test_of_a_container_that_starts_later(self, tmp_path: Path, name: str) -> None:
         with self.start("--container", name) as process, container(tmp_path, name):
@@ -127,10 +128,15 @@ class TestRun:
             assert process.stdout is not None
             while not select.select([process.stdout], [], [], 0)[0]:
                 assert time.monotonic() < end
-                subprocess.run(["runc", "exec", name, "/busybox", "echo", "inside"], check=True)
-            seen = self.commands(process)  # on a slow machine its first command, too
-            assert seen
-            assert set(seen) <= {"/busybox sleep 600", "/busybox echo inside"}
+                subprocess.run(["runc", "exec", name, "/busybox", "sleep", "1"], check=True)
+            seen = self.events(process)
+        # On a slow machine its first command, too.
+        commands = {"/busybox sleep 600", "/busybox sleep 1"}
+        assert seen
+        assert {event["args"] for event in seen} <= commands
+        # But of a process that has ended by then.
+        named = {"runtimeName": "runc", "containerName": name, "containerId": name}
+        assert named in [event.get("runtime") for event in seen]
 
     def test_of_a_process(self) -> None:
         with subprocess.Popen(["unshare", "-m", "sh"], stdin=subprocess.PIPE, text=True) as shell:
@@ -140,7 +146,9 @@ class TestRun:
             with self.start("--pid-ns-of", shell.pid) as process:
                 subprocess.run(["true"], check=True)
                 shell.communicate("/bin/echo inside >/dev/null")
-                assert self.commands(process) == ["/bin/echo inside"]
+                (event,) = self.events(process)
+                assert event["args"] == "/bin/echo inside"
+                assert "runtime" not in event
 
 
 def test_watching(tmp_path: Path, name: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Union
 
 from pybpf.events import Loss
-from pybpf.gadget.fields import Make, Shown, rows
+from pybpf.gadget.fields import Brief, Make, Shown, rows
 from pybpf.gadget.output.form import Form
 
 __all__ = ["TreeForm"]
@@ -57,7 +57,8 @@ class TreeForm(Form):
     def _whole(self, tree: Tree) -> str:
         if not _optional(tree):
             return self._object(tree, 0)
-        self._plan.append((_source(tree), lambda value: self.whole(self._present(tree, value, 0), 0)))
+        make = Brief(lambda value: self.whole(self._present(tree, value, 0), 0))
+        self._plan.append((_source(tree), make))
         return "%s"
 
     def _object(self, tree: Tree, depth: int) -> str:
@@ -86,7 +87,7 @@ class TreeForm(Form):
                 return ""
             return text + self.comma if before else self.comma + text
 
-        return make
+        return Brief(make)
 
     def _present(self, tree: Tree, value: Any, depth: int) -> str:
         """The members that are there for a value, none of which must be."""
