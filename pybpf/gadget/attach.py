@@ -135,10 +135,10 @@ class Attachments:
 
     def close(self) -> None:
         """Detach all."""
-        try:
+        # Who gave up what it takes to ask has asked before.
+        with contextlib.ExitStack() as last, contextlib.suppress(SyscallError):
+            last.callback(self._owned.close)
             self._missed = self.missed()
-        finally:
-            self._owned.close()
 
 
 def _places(program: ProgramSpec) -> list[_Place]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pybpf import features
-from pybpf.codegen import OPTIONAL, Options
+from pybpf.codegen import Options
 from pybpf.dsl import lower
 from pybpf.errors import LoweringError
 from pybpf.gadget.backends import Backends
@@ -21,7 +21,7 @@ class HostBuild:
     """Lowers a program for this host, once more each time that its `backends` have changed.
 
     `values` are those of parameters, by name; `buffer` is as `lower` has it, and `size` the bytes of a ring
-    buffer; `passes` are those of the optimiser's that are optional; `attach` is the wish of `Backends`.
+    buffer; `options` choose the optimiser's passes; `attach` is the wish of `Backends`.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class HostBuild:
         *,
         buffer: str | None = None,
         size: int | None = None,
-        passes: frozenset[str] = frozenset(OPTIONAL),
+        options: Options | None = None,
         attach: str = "auto",
     ) -> None:
         self._declarations = program.declarations
@@ -39,7 +39,7 @@ class HostBuild:
         self._values = {each.name: each.resolve(values[each.name]) for each in params if each.name in values}
         self._buffer = buffer
         self._size = size
-        self._options = Options(passes)
+        self._options = options
         self.backends = Backends(self._declarations, self._values, features.host_target(), attach)
 
     def spec(self) -> ObjectSpec:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pybpf.codegen import OPTIONAL
+from pybpf.codegen import OPTIONAL, Options
 from pybpf.dsl import LinearHist, Log2Hist, StackTrace
 from pybpf.errors import UsageError
 from pybpf.events.timers import Timers
@@ -46,7 +46,7 @@ class Report(Running):
     ) -> None:
         declared = program.report(values)
         assert declared is not None
-        build = HostBuild(program, filtered(values, wanted), passes=passes, attach=attach)
+        build = HostBuild(program, filtered(values, wanted), options=Options(passes), attach=attach)
         super().__init__(build, values, wanted=wanted, strict=strict, warn=warn)
         try:
             self._declared = declared

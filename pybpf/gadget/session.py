@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pybpf import events, features
-from pybpf.codegen import OPTIONAL
+from pybpf.codegen import OPTIONAL, Options
 from pybpf.errors import UsageError
 from pybpf.gadget.host import HostBuild
 from pybpf.gadget.inflight import InFlight, in_flight
@@ -58,7 +58,12 @@ class Session(events.Stream):
         pages = 1 << (((size or _SIZE) - 1) // PAGE).bit_length()
         ring = pages * PAGE if size else None
         build = HostBuild(
-            program, filtered(values, wanted), buffer=buffer, size=ring, passes=passes, attach=attach
+            program,
+            filtered(values, wanted),
+            buffer=buffer,
+            size=ring,
+            options=Options(passes),
+            attach=attach,
         )
         with contextlib.ExitStack() as owned:
             self._running = owned.enter_context(
