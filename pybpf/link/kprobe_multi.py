@@ -7,12 +7,14 @@ import struct
 
 from pybpf import features
 from pybpf.errors import LoadError, SyscallError
-from pybpf.link.functions import refused
+from pybpf.link.functions import absent, refused, there
 from pybpf.link.link import Link
 from pybpf.sys import Fd, command, kallsyms
 from pybpf.uapi import bpf
 
 __all__ = ["attach", "attach_session"]
+
+_HIDDEN = "its address is hidden (sysctl kernel.kptr_restrict)"
 
 
 def attach(program: int, symbol: str, *, retprobe: bool = False, cookie: int = 0) -> Link:
@@ -41,8 +43,11 @@ def _attach(kind: str, program: int, symbol: str, cookie: int, attach_type: int,
     # By address, for functions of modules are not known by name before 6.2.
     addresses = kallsyms.addresses(symbol)
     if len(addresses) != 1:
-        code = errno.EADDRNOTAVAIL if addresses else errno.ENOENT
-        raise LoadError(f"{what}: {refused(symbol, code)}", symbol)
+        if addresses:
+            why = refused(symbol, errno.EADDRNOTAVAIL)
+        else:
+            why = _HIDDEN if there([symbol]) else absent(symbol)
+        raise LoadError(f"{what}: {why}", symbol)
     cookies = {"kprobe_cookies": struct.pack("=Q", cookie)} if cookie else {}
     try:
         number = command(
