@@ -79,7 +79,7 @@ def _own(type: Type) -> list[Type]:
     parts = {type.id: type}
     todo = [type]
     for outer in todo:
-        for inner in (member.type for member in outer.all_members()):
+        for inner in (member.type.resolve() for member in outer.all_members()):
             if inner.kind in ("struct", "union") and not inner.name and inner.id not in parts:
                 parts[inner.id] = inner
                 todo.append(inner)

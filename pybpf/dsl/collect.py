@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 from pybpf.dsl.decorators import Func, Probe
@@ -76,6 +76,14 @@ def _reachable(values: list[Any]) -> Iterator[Map | Param]:
             values.extend(value.params)
         elif isinstance(value, (Func, Probe)):
             names = value.source.names()
-            values.extend(names[name] for name in value.source.function.__code__.co_names if name in names)
+            values.extend(names[name] for name in _mentioned(value.source.function.__code__) if name in names)
             if isinstance(value, Probe):
                 values += [value.where, value.cookie]
+
+
+def _mentioned(code: CodeType) -> Iterator[str]:
+    """The names that a function mentions, in its comprehensions too."""
+    yield from (*code.co_names, *code.co_freevars)
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _mentioned(inner)

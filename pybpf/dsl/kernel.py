@@ -192,6 +192,11 @@ class KernelMemory(_Foreign):
         found = self.type.resolve()
         if found.kind != "array":
             raise cx.error(f"{self.describe()} is no array: it can't be indexed")
+        if isinstance(key, slice):
+            text = self._text()
+            if text is None:
+                raise cx.error(f"{self.describe()} can't be sliced: only a text can; take element by element")
+            return text.item(cx, key)
         return _element(cx, KernelMemory(self.base, self.offset, found.target, self.access), key, found.count)
 
     def address(self, cx: Context) -> Op:

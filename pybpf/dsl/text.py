@@ -215,6 +215,12 @@ class Text(Bytes):
     def truth(self, cx: Context) -> Condition | bool:
         return Condition("ne", self.piece(cx, self.memory(cx), 0, 1), cx.build.const(0), 1)
 
+    def set_item(self, cx: Context, key: Any, value: Any) -> None:
+        """`text[:] = other` sets it as a whole, to any text that fits."""
+        if key == slice(None):
+            return copy_text(cx, self.memory(cx), self.size, value, self.describe())
+        return super().set_item(cx, key, value)
+
     def whole(self, cx: Context, data: bytes) -> bytes:
         return _fitting(cx, data, self.size, self.describe()) + b"\0"
 

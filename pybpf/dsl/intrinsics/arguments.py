@@ -9,15 +9,15 @@ from pybpf.dsl.intrinsics.context import context
 from pybpf.dsl.intrinsics.dynptr import Dynptr, handle
 from pybpf.dsl.intrinsics.facts import check_lock
 from pybpf.dsl.intrinsics.map_types import check_map
-from pybpf.dsl.intrinsics.memory import constant, memory
+from pybpf.dsl.intrinsics.memory import constant, memory, place_in
 from pybpf.dsl.intrinsics.prototype import Parameter, struct_of
 from pybpf.dsl.kernel import CONTEXT, DIRECT, KernelMemory, KernelPointer
 from pybpf.dsl.maps import Map
-from pybpf.dsl.places import ArrayPlace, RecordPlace, place_of
+from pybpf.dsl.memory import Memory as Place
+from pybpf.dsl.places import RecordPlace, place_of
 from pybpf.dsl.records import RecordValue
 from pybpf.dsl.rodata import RODATA
 from pybpf.dsl.subprograms import Subprogram
-from pybpf.dsl.text import Bytes
 from pybpf.dsl.types import u64
 from pybpf.dsl.values import Scalar, describe, integer
 from pybpf.errors import LoweringError
@@ -89,8 +89,9 @@ class Call:
         self.cx = cx
         self.helper = helper
         self.map: Any = None
-        # Bytes of the memory that was given last.
+        # Bytes of the memory that was given last, and where it is when the helper writes to it.
         self.size = 0
+        self.written: Place | None = None
 
     def operand(self, parameter: Parameter, value: Any) -> Op:
         """What an author gave, as the helper wants it. Raises LoweringError."""
@@ -99,6 +100,8 @@ class Call:
     def sized(self, parameter: Parameter, value: Any) -> Op:
         """The size of the memory given last: all of it, or what an author gave (None: nothing)."""
         if value is None:
+            if self.written is not None:
+                self.written.wrote(self.cx)
             return self.cx.build.const(self.size)
         what = f"{parameter.name} of {self.helper}"
         assert parameter.layout is not None
@@ -138,13 +141,14 @@ def _memory(call: Call, parameter: Parameter, value: Any) -> Op:
     if lies is None:
         raise call.error(parameter, "a record or a text", value)
     call.size = lies.size
+    call.written = None if reads else place_in(value)
     return lies.address
 
 
 def _of_a_map(call: Call, parameter: Parameter, value: Any) -> Op:
     """Memory that lies in the value of a map."""
-    place = value.memory(call.cx) if isinstance(value, Bytes) else getattr(value, "place", None)
-    if not isinstance(value, (RecordPlace, ArrayPlace, Bytes)) or place is None or place.on_stack:
+    place = place_in(value)
+    if place is None or place.on_stack:
         raise call.error(parameter, "what lies in the value of a map", value)
     lies = memory(call.cx, value)
     assert lies is not None

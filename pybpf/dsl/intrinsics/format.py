@@ -87,7 +87,7 @@ def _operand(cx: Context, text: str, kind: str, value: Any) -> Op:
 
 def _number(cx: Context, text: str, layout: Int, value: Any) -> Op:
     have = value.layout if isinstance(value, Scalar) else None
-    low, high = (have.minimum, have.maximum) if have else (value, value)
+    low, high = (value.least, value.most) if isinstance(value, Scalar) else (value, value)
     if have is None and (isinstance(value, bool) or not isinstance(value, int)):
         raise cx.error(f"{text} prints a number, not {describe(value)}")
     if not (layout.minimum <= low and high <= layout.maximum):

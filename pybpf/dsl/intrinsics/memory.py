@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pybpf.codegen.ir import Op
 from pybpf.dsl.maybe import Maybe
-from pybpf.dsl.places import ArrayPlace, place_of
+from pybpf.dsl.memory import Memory as Place
+from pybpf.dsl.places import ArrayPlace, RecordPlace, place_of
 from pybpf.dsl.records import AnyRecord
 from pybpf.dsl.text import Bytes
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["Memory", "constant", "memory"]
+__all__ = ["Memory", "constant", "memory", "place_in"]
 
 
 class Memory(NamedTuple):
@@ -34,6 +35,11 @@ def memory(cx: Context, value: Any) -> Memory | None:
     if isinstance(value, (str, bytes)):
         return constant(cx, value.encode() if isinstance(value, str) else value)
     return None
+
+
+def place_in(value: Any) -> Place | None:
+    """Where a record, an array or bytes lie, when they lie somewhere already."""
+    return value.place if isinstance(value, (RecordPlace, ArrayPlace, Bytes)) else None
 
 
 def constant(cx: Context, data: bytes) -> Memory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from typing import Any, Callable
 
 from pybpf.codegen.ir import Local
@@ -94,13 +95,42 @@ def _length(cx: Context, value: Any) -> int:
     return int(value.length(cx))
 
 
+def _sum(cx: Context, values: Any, start: Any = 0) -> Any:
+    return functools.reduce(lambda a, b: arithmetic(cx, ast.Add(), a, b), values, start)
+
+
+def _any(cx: Context, values: Any) -> Any:
+    return functools.reduce(lambda a, b: _both(cx, "or", a, b), values, False)
+
+
+def _all(cx: Context, values: Any) -> Any:
+    return functools.reduce(lambda a, b: _both(cx, "and", a, b), values, True)
+
+
+def _both(cx: Context, name: str, a: Any, b: Any) -> Any:
+    """`a and b`, `a or b` of what is computed already."""
+    a, b = (_truth(cx, side) if isinstance(side, Value) else bool(side) for side in (a, b))
+    if isinstance(a, bool) or isinstance(b, bool):
+        known, other = (a, b) if isinstance(a, bool) else (b, a)
+        return other if known is (name == "and") else known
+    return Scalar(cx.build.alu(name, a.op, b.op), boolean)
+
+
+def _quotient(cx: Context, a: Any, b: Any) -> Any:
+    return arithmetic(cx, ast.FloorDiv(), a, b), arithmetic(cx, ast.Mod(), a, b)
+
+
 # What each does when at least one argument is known only to the kernel.
 BUILTINS: dict[Any, Callable[..., Any]] = {
     abs: _absolute,
+    all: _all,
+    any: _any,
     bool: _truth,
+    divmod: _quotient,
     int: _whole,
     len: _length,
     max: _larger,
     min: _smaller,
     range: _range,
+    sum: _sum,
 }

@@ -8,8 +8,8 @@ from typing import Any
 from pybpf.codegen.ir import Block
 from pybpf.dsl.binding import bind
 from pybpf.dsl.decorators import Func, Probe
-from pybpf.dsl.lower.base import Lowerer
 from pybpf.dsl.lower.builtins import BUILTINS
+from pybpf.dsl.lower.displays import Displays
 from pybpf.dsl.lower.scope import Path
 from pybpf.dsl.places import make
 from pybpf.dsl.record import Record
@@ -21,17 +21,18 @@ from pybpf.spec import Int, Layout
 __all__ = ["Calls"]
 
 
-class Calls(Lowerer):
+class Calls(Displays):
     """The part of lowering that calls."""
 
     def call(self, node: ast.Call, outcomes: tuple[Block, Block] | None = None) -> Any:
         callee = self.value(node.func)
-        args = [self.value(arg) for arg in node.args]
-        keywords = {}
+        args = self.elements(node.args)
+        keywords: dict[str, Any] = {}
         for keyword in node.keywords:
             if keyword.arg is None:
-                raise self.cx.error("** is not supported in a probe; write the arguments out", node)
-            keywords[keyword.arg] = self.value(keyword.value)
+                keywords.update(self.mapping(keyword.value))
+            else:
+                keywords[keyword.arg] = self.value(keyword.value)
         self.cx.at(node)
         if isinstance(callee, Func):
             return self._inline(callee, args, keywords, node, outcomes)
@@ -112,12 +113,12 @@ class Calls(Lowerer):
             raise self.cx.error(f"{describe(callee)} can't be called", node)
         if callee is print:
             raise self.cx.error("a probe can't print; send an event, or use printk to debug", node)
-        if any(isinstance(arg, Value) for arg in [*args, *keywords.values()]):
+        if any(_of_the_kernel(arg) for arg in [*args, *keywords.values()]):
             builtin = next((each for known, each in BUILTINS.items() if known is callee), None)
             if builtin is not None:
                 return self._builtin(builtin, name, args, keywords, node)
             if callee in (static, unroll):
-                given = next(describe(it) for it in [*args, *keywords.values()] if isinstance(it, Value))
+                given = next(describe(it) for it in [*args, *keywords.values()] if _of_the_kernel(it))
                 raise self.cx.error(f"{name} takes what is known at build time, not {given}", node)
             raise self.cx.error(
                 f"{name} is plain Python, and gets a value that only the kernel has: decorate it with @func",
@@ -140,3 +141,10 @@ class Calls(Lowerer):
         except TypeError as error:
             raise self.cx.error(f"{name}: {error}", node) from None
         return function(self.cx, *args, **keywords)
+
+
+def _of_the_kernel(value: Any) -> bool:
+    """Whether a value, or one in it, is known to the kernel only."""
+    if isinstance(value, (list, tuple)):
+        return any(map(_of_the_kernel, value))
+    return isinstance(value, Value)

@@ -6,11 +6,12 @@ import ast
 import builtins
 from typing import Any
 
-from pybpf.dsl.lower.base import Lowerer
+from pybpf.dsl.lower.displays import Displays
 from pybpf.dsl.lower.nodes import rejected
 from pybpf.dsl.lower.operators import arithmetic, negative
 from pybpf.dsl.lower.scope import static
 from pybpf.dsl.lower.stage import staged
+from pybpf.dsl.maps import Global
 from pybpf.dsl.types import u64
 from pybpf.dsl.values import Scalar, Value, describe
 from pybpf.errors import BpfError, LoweringError, near
@@ -18,7 +19,7 @@ from pybpf.errors import BpfError, LoweringError, near
 __all__ = ["Expressions"]
 
 
-class Expressions(Lowerer):
+class Expressions(Displays):
     """The part of lowering that computes."""
 
     def value(self, node: ast.expr) -> Any:
@@ -45,6 +46,14 @@ class Expressions(Lowerer):
 
     def _not_yet_set(self, node: ast.Name) -> LoweringError:
         """A variable of this function's is read where no path has set it."""
+        outer = self.globals.get(node.id)
+        if isinstance(outer, Value):
+            cure = f"write {node.id}.value" if isinstance(outer, Global) else "work with it by its methods"
+            return self.cx.error(
+                f"{node.id} is set in this function, which makes it a variable of the function's own, not"
+                f" {describe(outer)} of the module: {cure}",
+                node,
+            )
         stores = (each for each in ast.walk(self.source.tree) if isinstance(each, ast.Name))
         places = [self.cx.place(each) for each in stores if each.id == node.id and _sets(each)]
         notes = [(f"{node.id} is set here", place) for place in places[:1]]
@@ -141,12 +150,6 @@ class Expressions(Lowerer):
         self.cx.at(node)
         self.scope.assign(node.target.id, value)
         return value
-
-    def _tuple(self, node: ast.Tuple) -> Any:
-        return tuple(self.value(element) for element in node.elts)
-
-    def _list(self, node: ast.List) -> Any:
-        return [self.value(element) for element in node.elts]
 
     def _slice(self, node: ast.Slice) -> slice:
         ends = (node.lower, node.upper, node.step)

@@ -12,6 +12,9 @@ from pybpf.dsl.lower.conditions import Conditions
 from pybpf.dsl.lower.operators import arithmetic
 from pybpf.dsl.lower.scope import Path, assigned_names, static
 from pybpf.dsl.lower.walks import walk
+from pybpf.dsl.maps import Map
+from pybpf.dsl.places import ArrayPlace
+from pybpf.dsl.text import Bytes
 from pybpf.dsl.values import Range, Scalar, Unrolled, Value, describe
 from pybpf.spec import Int
 
@@ -51,6 +54,8 @@ class Loops(Conditions):
     def _for_statement(self, node: ast.For) -> None:
         elements = self.value(node.iter)
         self.cx.at(node.iter)
+        if isinstance(elements, (ArrayPlace, Bytes)):
+            elements = self._parts(elements)
         if isinstance(elements, Unrolled):
             return self._unrolled(node, elements.elements)
         if isinstance(elements, Elements):
@@ -65,11 +70,25 @@ class Loops(Conditions):
             self._unrolled(node, elements)
         return None
 
+    def _parts(self, array: ArrayPlace | Bytes) -> list[Any]:
+        """The elements of an array, which is short."""
+        count = array.layout.count if isinstance(array, ArrayPlace) else array.size
+        if count > _FEW_ROUNDS:
+            raise self.cx.error(
+                f"for goes over the elements of an array of at most {_FEW_ROUNDS}, and this has {count}:"
+                " write for i in range(len(x)), and x[i]"
+            )
+        return [array.item(self.cx, index) for index in range(count)]
+
     def _unrolled(self, node: ast.For, elements: Any) -> None:
         """The body once for each element, which is known."""
         if isinstance(elements, Value) or not isinstance(elements, Iterable):
-            found = describe(elements)
-            raise self.cx.error(f"for goes over a range or a sequence known at build time, not over {found}")
+            found, cure = describe(elements), ""
+            if isinstance(elements, Map):
+                cure = f": {elements.name}.for_each(body, state) calls a @subprogram for each element"
+            raise self.cx.error(
+                f"for goes over a range or a sequence known at build time, not over {found}{cure}"
+            )
         loop = _Loop()
         self.loops.append(loop)
         for count, element in enumerate(elements):

@@ -12,6 +12,7 @@ _HANDLED = """
     Mult Name NamedExpr Not NotEq NotIn Or Pass Pow RShift Return Slice Store Sub Subscript Tuple UAdd USub
     Break Continue Del MatMult Match MatchOr MatchSingleton MatchValue UnaryOp While arg arguments
     keyword match_case
+    Dict DictComp FormattedValue GeneratorExp JoinedStr ListComp Starred comprehension
 """
 HANDLED = frozenset(_HANDLED.split())
 
@@ -22,24 +23,17 @@ REJECTED = {
     "AsyncWith": "a probe can't wait: there is no async in it",
     "Await": "a probe can't wait: there is no async in it",
     "ClassDef": "a class can't be defined in a probe; define it in the module",
-    "Dict": "a dict can't be made in a probe; make it in the module",
-    "DictComp": "a comprehension can't be lowered; compute it in the module",
     "ExceptHandler": "a probe has no exceptions; test the value that a helper returns",
-    "FormattedValue": "a probe can't format text; send the values and format them in user space",
     "FunctionDef": "a function can't be defined in a probe; define it in the module, with @func",
-    "GeneratorExp": "a generator can't be lowered; compute it in the module",
     "Global": "a probe can't set a global variable of Python; keep state in a map",
     "Import": "a probe can't import; import in the module",
     "ImportFrom": "a probe can't import; import in the module",
     "Interpolation": "a probe can't format text; send the values and format them in user space",
-    "JoinedStr": "a probe can't format text; send the values and format them in user space",
     "Lambda": "a lambda can't be lowered; define a function with @func",
-    "ListComp": "a comprehension can't be lowered; compute it in the module",
     "Nonlocal": "a probe can't set a variable of another function; return the value instead",
     "Raise": "a probe has no exceptions; return instead",
     "Set": "a set can't be made in a probe; make it in the module",
-    "SetComp": "a comprehension can't be lowered; compute it in the module",
-    "Starred": "* is not supported in a probe; write the arguments out",
+    "SetComp": "a set can't be made in a probe; make it in the module",
     "TemplateStr": "a probe can't format text; send the values and format them in user space",
     "Try": "a probe has no exceptions; test the value that a helper returns",
     "TryStar": "a probe has no exceptions; test the value that a helper returns",
@@ -48,7 +42,6 @@ REJECTED = {
     "Yield": "a probe can't be a generator; send an event",
     "YieldFrom": "a probe can't be a generator; send an event",
     "alias": "a probe can't import; import in the module",
-    "comprehension": "a comprehension can't be lowered; compute it in the module",
     "withitem": "a probe has no with; call what begins and what ends something",
 }
 for _name in ("MatchAs", "MatchClass", "MatchMapping", "MatchSequence", "MatchStar"):

@@ -232,7 +232,10 @@ class Scope:
             whole = next(b for b in found if isinstance(b, _Variable) and b.kind is nullable)
             if all(isinstance(b, _Variable) and b.locals == whole.locals for b in found):
                 return whole
-        return _Unusable(f"{name} is of two kinds on the paths to here", _notes(name, bindings))
+        two = "of two kinds on the paths to here"
+        if len(kinds) == len(found) and len({kind.describe() for kind in kinds}) == 1:
+            two = f"{kinds[0].describe()} or another, as the path has it: make one first, and set its members"
+        return _Unusable(f"{name} is {two}", _notes(name, bindings))
 
     def _as_number(self, name: str, layout: Int, paths: list[Path]) -> _Binding:
         local = self._local(name, 0)

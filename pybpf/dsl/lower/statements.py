@@ -8,6 +8,7 @@ from typing import Any
 from pybpf.dsl.lower.match import Matches
 from pybpf.dsl.lower.nodes import rejected
 from pybpf.dsl.lower.operators import arithmetic
+from pybpf.dsl.maps import Global
 from pybpf.dsl.values import Value, describe
 
 __all__ = ["Statements"]
@@ -70,6 +71,10 @@ class Statements(Matches):
     def store(self, target: ast.expr, value: Any) -> None:
         self.cx.at(target)
         if isinstance(target, ast.Name):
+            if isinstance(self.globals.get(target.id), Global):
+                raise self.cx.error(
+                    f"this would make {target.id} a variable of the function's own: write {target.id}.value"
+                )
             self.scope.assign(target.id, value)
         elif isinstance(target, ast.Attribute):
             owner = self.value(target.value)
@@ -89,13 +94,15 @@ class Statements(Matches):
             raise self.cx.error(rejected(target), target)
 
     def _unpack(self, target: ast.Tuple | ast.List, value: Any) -> None:
-        starred = next((each for each in target.elts if isinstance(each, ast.Starred)), None)
-        if starred is not None:
-            raise self.cx.error(rejected(starred), starred)
-        if not isinstance(value, (tuple, list)) or len(value) != len(target.elts):
-            raise self.cx.error(f"{describe(value)} can't be unpacked into {len(target.elts)} names", target)
-        for element, item in zip(target.elts, value):
-            self.store(element, item)
+        names = target.elts
+        at = next((index for index, each in enumerate(names) if isinstance(each, ast.Starred)), None)
+        if isinstance(value, (tuple, list)) and at is not None and len(value) >= len(names) - 1:
+            more = len(value) - len(names) + 1
+            value = [*value[:at], list(value[at : at + more]), *value[at + more :]]
+        if not isinstance(value, (tuple, list)) or len(value) != len(names):
+            raise self.cx.error(f"{describe(value)} can't be unpacked into {len(names)} names", target)
+        for element, item in zip(names, value):
+            self.store(element.value if isinstance(element, ast.Starred) else element, item)
 
     def _delete_statement(self, node: ast.Delete) -> None:
         for target in node.targets:

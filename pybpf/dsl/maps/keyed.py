@@ -52,8 +52,11 @@ class Keyed(Lookup):
         cx.build.call("map_delete_elem", self.op(cx), self.key_at(cx, key))
 
     @method
-    def pop(self, cx: Context, key: Any) -> Maybe:
-        """Look up, copy, delete: the copy is made first, since the element may be reused after."""
+    def pop(self, cx: Context, key: Any, default: Any = None) -> Any:
+        """Look up, copy, delete: the copy is made first, since the element may be reused after.
+
+        None, or of a map of numbers `default`, when there is no such element.
+        """
         place = self.key_at(cx, key)
         address = self.lookup(cx, place)
         present, after = cx.build.new_block("present"), cx.build.new_block("popped")
@@ -63,7 +66,12 @@ class Keyed(Lookup):
         cx.build.call("map_delete_elem", self.op(cx), place)
         cx.build.jump(after)
         cx.build.enter(after)
-        return Maybe(copied(), address)
+        found = copied()
+        if default is None:
+            return Maybe(found, address)
+        other = self.default(cx, default, "pop")
+        there = Condition("ne", address, cx.build.const(0))
+        return Scalar(choose(cx, there, "popped", lambda: found.op, lambda: other), found.layout)
 
     def _copy(self, cx: Context, address: Op) -> Callable[[], Any]:
         """Copy the value at an address; returns a function that gives the copy."""

@@ -68,12 +68,17 @@ class Lookup(Map):
 
     def found_or(self, cx: Context, address: Op, default: Any) -> Scalar:
         """The number at an address, or `default`."""
-        if not isinstance(self.value, Int) or isinstance(self.value, Pointer):
-            raise cx.error(f"only a map of numbers has a default; {self.name} is one of {self.value.name}")
-        other = integer(cx, default, self.value, f"the default of {self.name}.get")
+        other = self.default(cx, default, "get")
+        assert isinstance(self.value, Int)
         there = _there(cx, address)
         chosen = choose(cx, there, "present", lambda: self.number_at(cx, address), lambda: other)
         return Scalar(chosen, self.value)
+
+    def default(self, cx: Context, value: Any, method: str) -> Op:
+        """The number that stands for an element that isn't there."""
+        if not isinstance(self.value, Int) or isinstance(self.value, Pointer):
+            raise cx.error(f"only a map of numbers has a default; {self.name} is one of {self.value.name}")
+        return integer(cx, value, self.value, f"the default of {self.name}.{method}")
 
     def item(self, cx: Context, key: Any) -> Any:
         return self.found(cx, self.address_of(cx, key))

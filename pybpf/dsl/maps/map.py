@@ -82,6 +82,16 @@ class Map(Methods):
         """Whether such a call gave 0."""
         return Condition("eq", cx.build.extend(result, 4, signed=False), cx.build.const(0), 4)
 
+    def length(self, cx: Context) -> int:
+        raise self.only(
+            cx, "doesn't tell a program how much is in it", "count with for_each, or in a Counter"
+        )
+
+    def attribute(self, cx: Context, name: str) -> Any:
+        if name in ("items", "keys", "values"):
+            raise self.only(cx, "can't be walked by `for`", f"write {self.name}.for_each(body, state)")
+        return super().attribute(cx, name)
+
     def only(self, cx: Context, what: str, cure: str) -> Any:
         """What a map of this type can't do."""
         return cx.error(f"{self.describe()} {what}; {cure}")

@@ -14,6 +14,22 @@ from pybpf.vm import Machine
 
 # Functions of two unsigned numbers. As plain Python on small numbers they give the same.
 FUNCTIONS = {
+    "comprehensions, and what goes over their elements": """
+        i = 100
+        parts = [a * weight + i for i, weight in enumerate(WEIGHTS) if i != 1]
+        table = {str(n): b + n for n in range(3)}
+        first, *rest = parts
+        both = sum(rest) + sum(x * 2 for x in [*parts, a]) + table[f"{1 + 1}"]
+        return both + i + first * any(part == b for part in parts) + 7 * all([a, b, True])
+    """,
+    "arguments from sequences and dicts": """
+        quotient, rest = divmod(a, 7)
+        limits = {"default": 3}
+        return max(*[quotient, rest, 2]) + min(a, *(b, 9)) + len(dict(a=1, **limits))
+    """,
+    "any and all that are known": """
+        return a + 2 * any([]) + 4 * all(()) + 8 * any([0, False, 3]) + 16 * all([1, b == b, 0])
+    """,
     "a loop with a bound that the kernel knows": """
         total = 0
         for i in range(min(a, 20)):

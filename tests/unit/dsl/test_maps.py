@@ -96,6 +96,30 @@ ring = RawMap("ring", 27, max_entries=4096)
 
 # The body of a probe of two numbers, runs of it with what is given, and what `counts` holds in the end.
 CASES = {
+    "pop with a default": (
+        """
+        counts[1] = counts.pop(a, 40) + 1
+        counts[2] = counts.pop(1, 0)
+        """,
+        [(9, 0)],
+        {2: 41},
+    ),
+    "what a helper writes to is set": (
+        """
+        event = events.reserve()
+        if event:
+            event.ts = a
+            event.op = 1
+            get_current_comm(event.comm)
+            events.submit(event)
+            counts[1] = u64(event.comm[:1] != "")
+        name = CString[16]()
+        name[:] = current.comm
+        counts[2] = u64(name == current.comm)
+        """.replace('event.comm[:1] != ""', "event.ts == a"),
+        [(9, 0)],
+        {1: 1, 2: 1},
+    ),
     "a check that is one of two conditions": (
         """
         stats[1] = Stat(hits=4)
