@@ -26,6 +26,15 @@ def test_the_wall_clock_is_set(monkeypatch: pytest.MonkeyPatch, step: int, taken
     assert clock.wall(1) == 4_001 + step * taken
 
 
+def test_a_reading_that_was_interrupted_is_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    boot = iter([0, 0, 0, 0, 0, 0, 0, 10**9, 3 * 10**9, 0])
+    clocks = {time.CLOCK_BOOTTIME: lambda: next(boot), time.CLOCK_REALTIME: lambda: 5_000}
+    monkeypatch.setattr(time, "clock_gettime_ns", lambda which: clocks[which]())
+    clock = Clock()
+    clock.refresh()
+    assert clock.wall(1) == 5_001
+
+
 def test_a_kernel_that_cannot_tell_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clocks = {time.CLOCK_BOOTTIME: 1_000, time.CLOCK_REALTIME: 5_000}
     monkeypatch.setattr(time, "clock_gettime_ns", clocks.__getitem__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import io
 import json
@@ -23,6 +24,7 @@ from pybpf.gadget import IpAddress, Process, Timestamp, fields
 from pybpf.gadget.clock import Clock
 from pybpf.gadget.fields import Shown
 from pybpf.gadget.gadget import Gadget
+from pybpf.gadget.output import FORMS, form_of
 from pybpf.gadget.output.json import JsonLines
 from pybpf.gadget.programs import load, shipped
 from pybpf.gadget.recording import chunks
@@ -30,6 +32,7 @@ from pybpf.gadget.recording.chunks import Chunk, Damage, chunk, read
 from pybpf.gadget.recording.layout import as_json, from_json
 from pybpf.gadget.recording.recorder import Recorder
 from pybpf.gadget.recording.recording import Recording
+from pybpf.gadget.select import select
 from pybpf.spec import Struct
 
 
@@ -315,3 +318,48 @@ def test_what_is_no_recording(tmp_path: Path) -> None:
         with pytest.raises(BpfError) as raised:
             Recording(str(tmp_path / name))
         assert str(raised.value) == f"{tmp_path / name}{' ' * (message[0] == 'i')}{message}"
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where in JSON there is something that can be replaced."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(each for key, below in inner for each in places(below, (*path, key)))][bool(not path) :]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.data())
+def test_whatever_a_file_says_it_is_shown_or_an_error(
+    whole: tuple[Path, bytes, int, list[int]], data: st.DataObject
+) -> None:
+    """What is checked by its sum may still be written by anybody."""
+    path, content, head, _ = whole
+    found = list(read(io.BytesIO(content[16:]), 16))
+    first = next(each for each in found if isinstance(each, Chunk))
+    header = json.loads(first.data)
+    *way, last = data.draw(st.sampled_from(places(header)))
+    place = header
+    for key in way:
+        place = place[key]
+    place[last] = data.draw(JSON)
+    kind = data.draw(st.sampled_from([chunks.CLOCK, chunks.NAMES, chunks.LOST, chunks.END]))
+    other = chunk(kind, json.dumps(data.draw(JSON)).encode())
+    bad = path.with_name("bad")
+    bad.write_bytes(
+        chunks.MAGIC
+        + chunk(chunks.HEADER, json.dumps(header).encode())
+        + content[(head + 7) // 8 * 8 :]
+        + other
+    )
+    with contextlib.suppress(BpfError), Recording(str(bad)) as recording:
+        shown = select(recording.fields, recording.columns)
+        forms = [form_of(name, recording.layout, shown) for name in FORMS]
+        for batch in recording.batches(lost=lambda losses: None):
+            for form in forms:
+                text = form.lines(batch)
+                assert isinstance(text, bytes) or text.replace("\r", "").replace("\n", "").isprintable()
