@@ -16,10 +16,10 @@ from pybpf.errors import UsageError
 from pybpf.gadget.programs import Program
 from pybpf.gadget.report import Report
 
-__all__ = ["show"]
+__all__ = ["OF_EVENTS", "show"]
 
 # Options of `run` that are about events.
-_OF_EVENTS = (
+OF_EVENTS = (
     *("max_events", "buffer", "buffer_size", "fail_on_loss", "record", "inflight"),
     *("fields", "filter", "filter_expr", "sort", "top", "summary", "by"),
 )
@@ -33,7 +33,7 @@ def show(
     console: Console,
 ) -> None:
     """Run it until an end is asked for, then print."""
-    for name in _OF_EVENTS:
+    for name in OF_EVENTS:
         if getattr(args, name):
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} is about events, and {_who(program)} has none: it counts")

@@ -53,6 +53,10 @@ def run(args: argparse.Namespace) -> int:
                 from pybpf.cli import report
 
                 report.show(program, values, args, signals, console)
+            elif program.iterates:
+                from pybpf.cli import iterate
+
+                iterate.show(program, values, args, console)
             elif _events(program, values, args, signals, console) and args.fail_on_loss:
                 return buffer.LOST
         except KeyboardInterrupt:

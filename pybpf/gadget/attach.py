@@ -113,6 +113,11 @@ class Attachments:
                 raise
             self._attach(_exits_first(others), place, symbol, instead)
 
+    @property
+    def links(self) -> list[Link]:
+        """What is attached, in the order in which it was."""
+        return [link for _, _, link in self._runs]
+
     def missed(self) -> dict[str, int]:
         """How often programs could not run, by place: of a program at several places, these together."""
         if self._missed is not None:

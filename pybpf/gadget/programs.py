@@ -37,6 +37,11 @@ class Program(NamedTuple):
     def name(self) -> str:
         return self.gadget.name
 
+    @property
+    def iterates(self) -> bool:
+        """Whether it shows what its iterators write."""
+        return all(probe.kind == "iterator" for probe in self.declarations.probes)
+
     def report(self, values: Mapping[str, Any]) -> Map | None:
         """What it counts into when its parameters have these values; None when it shows events."""
         if self.gadget.hist and values.get("hist"):
@@ -97,12 +102,13 @@ def load(name: str) -> Program:
     declarations = collect(module)
     if not declarations.probes:
         raise UsageError(f"{path} has no probes: a probe is a function with @kprobe(…) or @kretprobe(…)")
-    if declarations.events is None and gadget.report is None:
+    program = Program(gadget, declarations, _first_line(module.__doc__))
+    if declarations.events is None and gadget.report is None and not program.iterates:
         raise UsageError(f"{path} has nothing to show: it declares no `Events`")
     if gadget.inflight and all(map.name != gadget.inflight for map in declarations.maps):
         names = near(gadget.inflight, (map.name for map in declarations.maps))
         raise UsageError(f"{path}: inflight={gadget.inflight!r} names no map of it{names}")
-    return Program(gadget, declarations, _first_line(module.__doc__))
+    return program
 
 
 def _first_line(docstring: str | None) -> str:

@@ -19,6 +19,7 @@ from pybpf.spec import Flat, Function, ObjectSpec, Struct
 
 if TYPE_CHECKING:
     from pybpf.gadget.mount_namespaces import Wanted
+    from pybpf.link import Link
 
 __all__ = ["Running", "filtered"]
 
@@ -108,6 +109,11 @@ class Running:
     def missed(self) -> dict[str, int]:
         """How often programs could not run where they are attached, by place; see Session."""
         return self._attachments.missed()
+
+    @property
+    def links(self) -> list[Link]:
+        """What its programs are attached by."""
+        return self._attachments.links
 
     @property
     def attached(self) -> list[str]:

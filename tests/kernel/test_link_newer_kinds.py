@@ -277,6 +277,34 @@ def probe(ctx: "struct bpf_iter__bpf_map *"):
     assert counts(made)[0] == len(records)
 
 
+@pytest.mark.needs("btf", "iterators")
+def test_a_program_of_iterators_is_run(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.py"
+    path.write_text("""\"\"\"List tasks.\"\"\"
+from pybpf import Gadget, iterator
+from pybpf.helpers import seq_printf
+
+gadget = Gadget("tasks", columns="")
+
+
+@iterator("task")
+def tasks(ctx: "struct bpf_iter__task *"):
+    task = ctx.task
+    if task:
+        seq_printf(ctx.meta.seq, "%d %s\\n", task.pid, task.comm)
+""")
+    start = "import sys; from pybpf.cli import main; sys.exit(main())"
+    run = [sys.executable, "-c", start, "run", str(path)]
+    lines = subprocess.check_output(run, text=True).splitlines()
+    assert f"{os.getpid()} {Path('/proc/self/comm').read_text().strip()}" in lines
+    assert "2 kthreadd" in lines
+    refused = subprocess.run([*run, "--timeout", "5"], text=True, capture_output=True, check=False)
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        "pybpf: error: --timeout is about what goes on, and tasks shows what is there now\n",
+    )
+
+
 def test_netfilter(loaded: Load) -> None:
     """A packet of a length of its own is dropped on its way in."""
     text = """
@@ -335,7 +363,7 @@ def test_a_security_hook_may_sleep(loaded: Load, tmp_path: Path) -> None:
 def probe(file: "struct file *"):
     if current.pid == me and file.f_path.dentry.d_name.len == 13:
         place = Array[u64, 1]()
-        counts[1] = u64(copy_from_user(place, cast(u64(8), "char __user *")) == -14)  # EFAULT: nothing is there
+        counts[1] = u64(copy_from_user(place, cast(u64(8), "char __user *")) == -14)  # EFAULT
         counts.add(0)
         return -1
     return 0
