@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,11 @@ from pybpf.uapi import bpf
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    for each in (features.bpf_lsm, features.iterator, features.netfilter):
+    cached = (features.bpf_lsm, features.iterator, features.netfilter, features.uprobe_multi)
+    for each in cached:
         each.cache_clear()
     yield
-    for each in (features.bpf_lsm, features.iterator, features.netfilter):
+    for each in cached:
         each.cache_clear()
 
 
@@ -67,6 +69,27 @@ def test_iterators(monkeypatch: pytest.MonkeyPatch, functions: list[str], code: 
     asked = kernel(monkeypatch, code)
     assert features.iterator() == Feature("BPF iterators", "5.8", why)
     assert asked == [(bpf.BPF_PROG_TYPE_TRACING, bpf.BPF_TRACE_ITER)] * len(functions)
+
+
+@pytest.mark.parametrize(
+    ("load", "link", "why"),
+    [
+        (0, errno.EBADF, ""),
+        (0, errno.EINVAL, "one perf event a place serves instead"),
+        (errno.EINVAL, 0, "one perf event a place serves instead"),
+    ],
+)
+def test_uprobes_at_many_places(monkeypatch: pytest.MonkeyPatch, load: int, link: int, why: str) -> None:
+    def command(number: int, **fields: Any) -> int:
+        code = load if number == bpf.BPF_PROG_LOAD else link
+        if code:
+            raise SyscallError("bpf", code)
+        return -1
+
+    monkeypatch.setattr(feature, "command", command)
+    monkeypatch.setattr(attachments, "command", command)
+    monkeypatch.setattr("pybpf.sys.fd.Fd.fileno", lambda self: 3)
+    assert features.uprobe_multi() == Feature("uprobe.multi links", "6.6", why)
 
 
 def test_netfilter(monkeypatch: pytest.MonkeyPatch) -> None:

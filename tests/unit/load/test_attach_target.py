@@ -21,10 +21,17 @@ SYMBOLS = b"""\
 ffffffff81000000 T vfs_read
 ffffffff81000010 T __traceiter_sys_enter
 ffffffff81000020 t twice
+ffffffff81000030 T bpf_lsm_file_open
 ffffffffc0000000 t ext4_file_open\t[ext4]
 ffffffffc0000010 t xfs_file_open\t[xfs]
 """
-TYPES = {"fentry": bpf.BPF_TRACE_FENTRY, "fexit": bpf.BPF_TRACE_FEXIT, "tp_btf": bpf.BPF_TRACE_RAW_TP}
+TYPES = {
+    "fentry": bpf.BPF_TRACE_FENTRY,
+    "fexit": bpf.BPF_TRACE_FEXIT,
+    "tp_btf": bpf.BPF_TRACE_RAW_TP,
+    "lsm": bpf.BPF_LSM_MAC,
+    "iterator": bpf.BPF_TRACE_ITER,
+}
 
 
 def types(*names: str) -> btf.Btf:
@@ -39,7 +46,7 @@ def types(*names: str) -> btf.Btf:
     return btf.parse(make.finish())
 
 
-KERNEL = types("vfs_read", "btf_trace_sys_enter")
+KERNEL = types("vfs_read", "btf_trace_sys_enter", "bpf_lsm_file_open", "bpf_iter_task", "task")
 EXT4 = types("other", "ext4_file_open")
 
 
@@ -75,7 +82,8 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def program(kind: str, *names: str) -> ProgramSpec:
     functions = (Function(names),) if names else ()
-    return ProgramSpec("p", bpf.BPF_PROG_TYPE_TRACING, (), Attach(kind, functions), attach_type=TYPES[kind])
+    type = bpf.BPF_PROG_TYPE_LSM if kind == "lsm" else bpf.BPF_PROG_TYPE_TRACING
+    return ProgramSpec("p", type, (), Attach(kind, functions), attach_type=TYPES[kind])
 
 
 def id_of(found: btf.Btf, key: str) -> int:
@@ -89,6 +97,8 @@ def id_of(found: btf.Btf, key: str) -> int:
         ("fentry", ["vfs_read"], lambda: {"attach_btf_id": id_of(KERNEL, "vfs_read")}),
         ("fexit", ["no_such", "vfs_read"], lambda: {"attach_btf_id": id_of(KERNEL, "vfs_read")}),
         ("tp_btf", ["sys_enter"], lambda: {"attach_btf_id": id_of(KERNEL, "btf_trace_sys_enter")}),
+        ("lsm", ["file_open"], lambda: {"attach_btf_id": id_of(KERNEL, "bpf_lsm_file_open")}),
+        ("iterator", ["task"], lambda: {"attach_btf_id": id_of(KERNEL, "bpf_iter_task")}),
         (
             "fentry",
             ["ext4_file_open"],
@@ -119,6 +129,11 @@ def test_programs_of_other_types_have_none() -> None:
             "tp_btf",
             ["sys_entre"],
             "program p: sys_entre: this kernel has no such tracepoint (did you mean sys_enter?)",
+        ),
+        (
+            "lsm",
+            ["file_opn"],
+            "program p: file_opn: this kernel has no such security hook (did you mean 'file_open'?)",
         ),
         ("fentry", [], "program p: it is attached to nothing"),
         (
