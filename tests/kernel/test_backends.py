@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from pybpf import features
 from pybpf.errors import LoadError, SyscallError
 from pybpf.gadget.clock import Clock
 from pybpf.gadget.fields import fields
+from pybpf.gadget.inflight import InFlight
 from pybpf.gadget.output.json import JsonLines
 from pybpf.gadget.programs import Program, load
 from pybpf.gadget.session import Session
@@ -91,6 +92,32 @@ def inside():
             event.what = 4
             event.value = 0
             events.submit(event)
+"""
+
+
+WAITING = """\
+from pybpf import HashMap
+from pybpf.helpers import ktime_get_ns
+
+gadget = Gadget("test", columns="what value", inflight="starts")
+starts = HashMap("starts", u32, u64, max_entries=64)
+
+
+@kprobe("poll", syscall=True)
+def entry(fds: u64):
+    if current.pid == {pid}:
+        starts[current.tid] = ktime_get_ns()
+
+
+@kretprobe("poll", syscall=True)
+def leave(ret: i64):
+    if starts.pop(current.tid) is None:
+        return
+    event = events.reserve()
+    if event:
+        event.what = 5
+        event.value = ret
+        events.submit(event)
 """
 
 
@@ -257,6 +284,16 @@ def test_returns_that_are_missed_are_counted(tmp_path: Path) -> None:
     assert session.missed == missed  # after the end, too
 
 
+def test_what_is_under_way_is_listed_with_its_age(tmp_path: Path) -> None:
+    with Session(written(tmp_path, WAITING), {}, strict=True) as session:
+        found: list[list[InFlight]] = []
+        _wait_together(2, lambda: found.append(session.in_flight()))
+        (first, second), after = found[0], session.in_flight()
+    assert first.age > second.age > 0
+    assert first.said.startswith("key ")
+    assert after == []
+
+
 def test_room_is_made_for_returns(tmp_path: Path) -> None:
     text = POLL.replace("maxactive=1", "maxactive=100")
     for name in ("auto", "tracefs"):
@@ -266,8 +303,8 @@ def test_room_is_made_for_returns(tmp_path: Path) -> None:
             assert session.missed == {}
 
 
-def _wait_together(count: int) -> None:
-    """So many threads inside of poll() at a time."""
+def _wait_together(count: int, then: Callable[[], object] = lambda: None) -> None:
+    """So many threads inside of poll() at a time; something is done while they are."""
     read, write = os.pipe()
 
     def wait() -> None:
@@ -284,6 +321,7 @@ def _wait_together(count: int) -> None:
         place = Path(f"/proc/self/task/{thread.native_id}/syscall")
         while not place.read_text().startswith("7 ") and time.monotonic() < end:
             time.sleep(0.01)
+    then()
     os.write(write, b"x")
     for thread in threads:
         thread.join()
