@@ -51,7 +51,7 @@ def show(
     All of them go to the `recorder`, those too that the view leaves out. `also`: what else to call, each
     after so many seconds. `counts`: what the line of status says besides.
     """
-    form, begun, shown = view.form, time.monotonic(), 0
+    form, begun, shown, turned = view.form, time.monotonic(), 0, -1
 
     def lost(losses: list[Loss]) -> None:
         new = {loss.cpu: loss.lost for loss in losses}
@@ -61,6 +61,8 @@ def show(
             recorder.lost(losses)
 
     def turn() -> None:
+        nonlocal turned
+        turned = shown
         prepare(())
         (console.page if interval and form.repeated else console.write)(form.turn())
 
@@ -86,7 +88,8 @@ def show(
         console.write(form.lines(kept))
         if shown == args.max_events:
             break
-    turn()
+    if shown != turned:  # the last page stays if nothing came since
+        turn()
     summary = f"{shown} events shown"
     if source.shown != shown:
         summary += f" of {source.shown}"
