@@ -86,8 +86,11 @@ def address_of(name: str) -> int:
 
 def addresses(name: str) -> list[int]:
     """Those of the functions of that name, in the kernel and its modules; none when they are hidden."""
-    pattern = rb"^([0-9a-f]+) [tTwW] %s(?:\t\[.*\])?$" % re.escape(name).encode()
-    found = (int(each, 16) for each in re.findall(pattern, _text(), re.MULTILINE))
+    # The address stands before what is looked for: to begin with it takes ten times as long.
+    pattern = re.compile(rb" [tTwW] %s(?:\t\[.*\])?$" % re.escape(name).encode(), re.MULTILINE)
+    text = _text()
+    ends = (each.start() for each in pattern.finditer(text))
+    found = (int(text[text.rfind(b"\n", 0, end) + 1 : end], 16) for end in ends)
     return [address for address in found if address]
 
 
