@@ -19,6 +19,14 @@ hypothesis.settings.load_profile("pybpf")
 SECONDS = 600 if "PYBPF_GUEST" in os.environ else 120
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _cache_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests neither use nor change what runs of this user have kept."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 def _open_files() -> dict[int, str]:
     found = {}
     for name in os.listdir("/proc/self/fd"):

@@ -8,9 +8,11 @@ from pybpf.btf import container
 from pybpf.btf.graph import Btf
 from pybpf.errors import BtfError, UnsupportedFeature
 
-__all__ = ["kernel", "load", "module", "parse", "places", "reference", "use"]
+__all__ = ["kernel", "load", "module", "parse", "places", "reference", "replaced", "use"]
 
 _FOLDER = "/sys/kernel/btf"
+# The key of the kernel's types.
+_KERNEL = "kernel"
 _loaded: dict[str, Btf] = {}
 
 
@@ -52,19 +54,24 @@ def kernel() -> Btf:
 
     Raises `UnsupportedFeature` when there is none in any of `places`.
     """
-    if "kernel" not in _loaded:
+    if _KERNEL not in _loaded:
         found = next(filter(os.path.exists, places()), None)
         if found is None:
             why = f"there is no {_FOLDER}/vmlinux: give the types of this kernel with --btf FILE"
             raise UnsupportedFeature("BTF", "5.4, built with CONFIG_DEBUG_INFO_BTF", why)
-        _loaded["kernel"] = load(found, index=True)
-    return _loaded["kernel"]
+        _loaded[_KERNEL] = load(found, index=True)
+    return _loaded[_KERNEL]
+
+
+def replaced() -> bool:
+    """Was `use` told of other types than the running kernel's own?"""
+    return _KERNEL in _loaded and _loaded[_KERNEL].name not in places()
 
 
 def use(path: str | os.PathLike[str]) -> Btf:
     """Take the BTF in a file for the running kernel's from now on: for a kernel that was built without."""
-    _loaded["kernel"] = load(path, index=True)
-    return _loaded["kernel"]
+    _loaded[_KERNEL] = load(path, index=True)
+    return _loaded[_KERNEL]
 
 
 def module(name: str) -> Btf:

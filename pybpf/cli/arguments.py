@@ -14,6 +14,19 @@ __all__ = ["Parser", "add_btf", "choice", "count", "seconds", "size", "use_btf"]
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30}
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Finds out how wide the terminal is for a text alone: argparse makes one for each option, too."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=80)
+
+    def format_help(self) -> str:
+        import shutil
+
+        self._width = shutil.get_terminal_size().columns - 2
+        return super().format_help()
+
+
 class Parser(argparse.ArgumentParser):
     """The parser of a command. Errors are raised as UsageError."""
 
@@ -23,6 +36,7 @@ class Parser(argparse.ArgumentParser):
             description=f"{description[0].upper()}{description[1:]}.",
             allow_abbrev=False,
             add_help=False,
+            formatter_class=_Formatter,
         )
         self.add_argument("-h", "--help", action="help", help="show this")
 

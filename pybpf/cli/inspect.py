@@ -70,7 +70,10 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(_schema(program))
         return 0
     stages = _Stages(args.show, args.stage)
-    options = Options(passes(), stages.watch if args.show == "ir" else None)
+    options = Options(watch=stages.watch if args.show == "ir" else None)
+    chosen = passes()
+    if chosen is not None:
+        options = options._replace(passes=chosen)
     values, target, backends = values_of(program, args), _portable(), None
     if args.target == "host":
         from pybpf.features import host_target

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from pybpf.cli.arguments import Parser
-from pybpf.codegen import parse_passes
 from pybpf.errors import ProgramNotFound, UsageError
 from pybpf.gadget.programs import Program, load
 from pybpf.spec.params import Choice, Flag, Param
@@ -49,7 +48,7 @@ def add_program(parser: Parser, words: Sequence[str]) -> None:
     parser.usage = f"{parser.prog} {args.program} [options]"
     parser.description = program.description
     group = parser.add_argument_group(f"options of {program.name}")
-    for param in program.declarations.params:
+    for param in program.params:
         try:
             for option in param.options:
                 form: dict[str, Any] = {"metavar": option.metavar}
@@ -59,7 +58,7 @@ def add_program(parser: Parser, words: Sequence[str]) -> None:
                 group.add_argument(option.name, dest=_PREFIX + option.name, help=text, **form)
         except argparse.ArgumentError:
             raise UsageError(
-                f"{program.declarations.file}: the parameter {param.name!r} has the name of an option of"
+                f"{program.path}: the parameter {param.name!r} has the name of an option of"
                 f" `{parser.prog}`: choose another name"
             ) from None
 
@@ -85,7 +84,7 @@ def program_of(args: argparse.Namespace) -> Program:
 def values_of(program: Program, args: argparse.Namespace) -> dict[str, Any]:
     """The values of those parameters that the command line sets, by name. Raises UsageError."""
     values = {}
-    for param in program.declarations.params:
+    for param in program.params:
         texts = {option: getattr(args, _PREFIX + option.name) for option in param.options}
         given = [option for option, text in texts.items() if text is not None]
         if len(given) > 1:
@@ -96,12 +95,17 @@ def values_of(program: Program, args: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
-def passes() -> frozenset[str]:
-    """The optional passes of the optimiser to run: all, or those that the variable PYBPF_PASSES names.
+def passes() -> frozenset[str] | None:
+    """The optional passes of the optimiser to run: those that the variable PYBPF_PASSES names; None for all.
 
     It holds `all`, `none`, some (`thread,dce`), or `-simplify` for all but that. Raises UsageError.
     """
+    text = os.environ.get(_PASSES)
+    if not text:
+        return None
+    from pybpf.codegen import parse_passes
+
     try:
-        return parse_passes(os.environ.get(_PASSES, ""))
+        return parse_passes(text)
     except UsageError as error:
         raise UsageError(f"{_PASSES}: {error}") from None

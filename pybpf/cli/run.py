@@ -70,7 +70,7 @@ def _events(
     program: Program, values: dict[str, Any], args: argparse.Namespace, signals: Signals, console: Console
 ) -> int:
     """Show the program's events; returns how many were lost."""
-    declared = program.declarations.events
+    declared = program.events
     assert declared is not None
     if args.inflight and not program.gadget.inflight:
         raise UsageError(f"--inflight: {program.name} names no map of what has begun: Gadget(…, inflight=…)")
@@ -128,13 +128,13 @@ def _push(
         return
     from pybpf.gadget.push import push, unmet
 
-    pushed: Mapping[str, Any] = push(view.conditions, program.declarations.params, values)
+    pushed: Mapping[str, Any] = push(view.conditions, program.params, values)
     for name, (condition, value) in pushed.items():
         values[name] = value
         if args.verbose:
             text = value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
             console.say(f"{condition.text} is tested in the kernel: --{name} {text}")
-    for condition, param in unmet(view.conditions, program.declarations.params, values):
+    for condition, param in unmet(view.conditions, program.params, values):
         console.warn(
             f"no event meets {condition.text}: {program.name} shows what is larger than"
             f" {values.get(param.name, param.default)}; {param.option} changes that"

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 from pybpf.dsl.types import u32, u64
 from pybpf.dsl.values import Condition
 from pybpf.spec import MapSpec, Struct
+from pybpf.spec.objects import DROPPED
 from pybpf.uapi import bpf
 
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["DROPPED", "Dropped"]
-
-DROPPED = ".bss"
+__all__ = ["Dropped"]
 
 
 class Dropped:

@@ -12,11 +12,11 @@ from pybpf.link import KINDS, Link, Missing, attach, kprobe_events, resolve
 from pybpf.load import Loaded, Program
 from pybpf.spec import Function, ObjectSpec, ProgramSpec
 
-__all__ = ["Attachments"]
+__all__ = ["Attachments", "Place"]
 
 
 # A place, beside what such places are called: what the kinds of probes that go there share.
-_Place = tuple[str, Function]
+Place = tuple[str, Function]
 
 # For a place, the symbol that is there, and why a back-end failed: the programs of the next one, or none.
 Instead = Callable[[Function, str, str], list[Program]]
@@ -31,7 +31,8 @@ class Attachments:
 
     A place that is not there, or that can't be probed, is left out: a warning to `warn`, an error when
     `strict` or when nothing else is left (LoadError); so are those functions that are `impossible`, with the
-    reason. A kernel without kprobes is UnsupportedFeature.
+    reason. A kernel without kprobes is UnsupportedFeature. `symbols` says what is there of each place; it is
+    found out where it isn't given.
     """
 
     def __init__(
@@ -41,9 +42,10 @@ class Attachments:
         strict: bool,
         warn: Callable[[str], None],
         impossible: Mapping[str, str] = MappingProxyType({}),
+        symbols: Mapping[Place, str] | None = None,
     ) -> None:
         self._require(spec)
-        self._symbols: dict[_Place, str] = {}
+        self.symbols: dict[Place, str] = dict(symbols or {})
         self._strict = strict
         self._warn = warn
         self._owned = contextlib.ExitStack()
@@ -51,7 +53,7 @@ class Attachments:
         self._missed: dict[str, int] | None = None
         self.attached: list[str] = []
         missing: list[Missing] = []
-        for kind, functions in _by_kind(spec).items():
+        for kind, functions in _by_kind(spec).items() if symbols is None else ():
             resolved = resolve(functions, kind)
             there = set(resolved.found)
             missing += resolved.missing
@@ -63,13 +65,13 @@ class Attachments:
                 if symbol in impossible:
                     missing.append(Missing(symbol, impossible[symbol]))
                 else:
-                    self._symbols[KINDS[kind].places, function] = symbol
-        self._leave_out(missing, bool(self._symbols))
+                    self.symbols[KINDS[kind].places, function] = symbol
+        self._leave_out(missing, bool(self.symbols))
 
     def needed(self, spec: ObjectSpec) -> ObjectSpec:
         """The object without the programs that have nothing to be attached to."""
         self._require(spec)
-        programs = (each for each in spec.programs if not self._symbols.keys().isdisjoint(_places(each)))
+        programs = (each for each in spec.programs if not self.symbols.keys().isdisjoint(_places(each)))
         return spec._replace(programs=tuple(programs))
 
     @staticmethod
@@ -87,7 +89,7 @@ class Attachments:
         if any(places == "functions" for places, _ in operations):
             kprobe_events.sweep()
         for place, programs in operations.items():
-            symbol = self._symbols.get(place)
+            symbol = self.symbols.get(place)
             if symbol is None:
                 continue
             try:
@@ -146,7 +148,7 @@ class Attachments:
             self._missed = self.missed()
 
 
-def _places(program: ProgramSpec) -> list[_Place]:
+def _places(program: ProgramSpec) -> list[Place]:
     return [(KINDS[program.attach.kind].places, function) for function in program.attach.functions]
 
 
@@ -160,9 +162,9 @@ def _by_kind(spec: ObjectSpec) -> dict[str, list[Function]]:
     return {kind: list(functions) for kind, functions in found.items()}
 
 
-def _operations(loaded: Loaded) -> dict[_Place, list[Program]]:
+def _operations(loaded: Loaded) -> dict[Place, list[Program]]:
     """The programs that go to each place, exits first."""
-    operations: dict[_Place, list[Program]] = {}
+    operations: dict[Place, list[Program]] = {}
     for program in loaded.programs.values():
         for place in _places(program.spec):
             operations.setdefault(place, []).append(program)

@@ -71,16 +71,14 @@ def overall() -> Answer:
 
 def checkup(program: Program, values: Mapping[str, Any]) -> Checkup:
     """`values` are those of the program's parameters, by name. Raises UsageError for those that are wrong."""
-    given = {
-        each.name: each.resolve(values[each.name])
-        for each in program.declarations.params
-        if each.name in values
-    }
-    build, lack = None, ""
+    given = {each.name: each.resolve(values[each.name]) for each in program.params if each.name in values}
+    made = HostBuild(program, values)
+    build: HostBuild | None = made
+    lack = ""
     try:
-        build = HostBuild(program, values)
-        target = build.backends.target
+        target = made.backends.target
     except SyscallError as error:
+        build = None
         # What it may not find out is taken for that of Linux 5.8.
         lack = error.why or str(error)
         target = Target("host", btf.kernel(), arch=ARCHITECTURES[os.uname().machine])

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import enum
 import functools
-import grp
-import pwd
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Optional
 
@@ -146,6 +144,8 @@ def _named(kind: type[enum.IntEnum | enum.IntFlag]) -> Callable[[int], str]:
 
 
 def _user(uid: int) -> str:
+    import pwd
+
     try:
         return pwd.getpwuid(uid).pw_name
     except (KeyError, OverflowError):
@@ -153,6 +153,8 @@ def _user(uid: int) -> str:
 
 
 def _group(gid: int) -> str:
+    import grp
+
     try:
         return grp.getgrgid(gid).gr_name
     except (KeyError, OverflowError):

@@ -6,6 +6,7 @@ A filter that isn't set leaves no instruction behind.
 from __future__ import annotations
 
 from pybpf.dsl import CString, HashMap, Param, func, u32, u64
+from pybpf.gadget.gadget import FILTER_MAP
 from pybpf.gadget.process import mount_namespace
 from pybpf.helpers import current
 
@@ -14,7 +15,7 @@ __all__ = ["discard_current", "mntns_filter_map"]
 # User and group 0 are root's, so "all" needs another number: the one that chown(2) keeps for "unchanged".
 ALL = 0xFFFFFFFF
 
-mntns_filter_map = HashMap("gadget_mntns_filter_map", u64, u32, max_entries=1024)
+mntns_filter_map = HashMap(FILTER_MAP, u64, u32, max_entries=1024)
 
 target_mntns = Param(
     "mntns",

@@ -9,7 +9,11 @@ from pybpf.errors import UsageError
 if TYPE_CHECKING:
     from pybpf.dsl import Map
 
-__all__ = ["Column", "Gadget", "column"]
+__all__ = ["FILTER_MAP", "Column", "Gadget", "column"]
+
+
+# The map of the mount namespaces that are wanted.
+FILTER_MAP = "gadget_mntns_filter_map"
 
 
 class Column(NamedTuple):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pybpf import features
-from pybpf.codegen import Options
-from pybpf.dsl import lower
 from pybpf.errors import LoweringError
-from pybpf.gadget.backends import Backends
+from pybpf.gadget import kept
 from pybpf.gadget.programs import Program
-from pybpf.spec import ObjectSpec
+from pybpf.spec import Function, ObjectSpec
 from pybpf.uapi import bpf
+
+if TYPE_CHECKING:
+    from pybpf.codegen import Options
+    from pybpf.gadget.backends import Backends
+    from pybpf.load import Ready
 
 __all__ = ["HostBuild"]
 
@@ -21,7 +24,9 @@ class HostBuild:
     """Lowers a program for this host, once more each time that its `backends` have changed.
 
     `values` are those of parameters, by name; `buffer` is as `lower` has it, and `size` the bytes of a ring
-    buffer; `options` choose the optimiser's passes; `attach` is the wish of `Backends`.
+    buffer; `options` choose the optimiser's passes; `attach` is the wish of `Backends`. With `keep`, what an
+    earlier run kept is the build, as long as that is `kept`; and this one's is kept unless something is met
+    that the next run is to meet again (`keeping`).
     """
 
     def __init__(
@@ -33,20 +38,46 @@ class HostBuild:
         size: int | None = None,
         options: Options | None = None,
         attach: str = "auto",
+        keep: bool = False,
     ) -> None:
-        self._declarations = program.declarations
-        params = self._declarations.params
-        self._values = {each.name: each.resolve(values[each.name]) for each in params if each.name in values}
+        self._program = program
+        self._values = {
+            each.name: each.resolve(values[each.name]) for each in program.params if each.name in values
+        }
         self._buffer = buffer
         self._size = size
         self._options = options
-        self.backends = Backends(self._declarations, self._values, features.host_target(), attach)
+        self._attach = attach
+        self.keeping = keep and program.lasting
+        self.kept = kept.build(program.path, self._values, self._how) if self.keeping else None
+
+    @property
+    def _how(self) -> tuple[Any, ...]:
+        passes = None if self._options is None else sorted(self._options.passes)
+        return self._buffer, self._size, passes, self._attach
+
+    @functools.cached_property
+    def backends(self) -> Backends:
+        """What serves the kernel functions, chosen when it is first asked for."""
+        from pybpf import features
+        from pybpf.gadget.backends import Backends
+
+        return Backends(self._program.declarations, self._values, features.host_target(), self._attach)
+
+    def keep(self, spec: ObjectSpec, ready: Ready, symbols: dict[tuple[str, Function], str]) -> None:
+        """Let the next run use what this one has loaded and attached."""
+        if self.keeping and self.kept is None:
+            kept.keep_build(self._program.path, self._values, self._how, spec, ready, symbols)
 
     def spec(self) -> ObjectSpec:
         """The program as it is to be loaded. Raises LoweringError."""
+        if self.kept is not None:
+            return self.kept.spec
+        from pybpf.dsl import lower
+
         try:
             spec = lower(
-                self._declarations,
+                self._program.declarations,
                 self._values,
                 self.backends.target,
                 buffer=self._buffer,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pybpf.codegen import OPTIONAL, Options
+from pybpf.codegen import Options
 from pybpf.dsl import LinearHist, Log2Hist, StackTrace
 from pybpf.errors import UsageError
 from pybpf.events.timers import Timers
@@ -40,13 +40,14 @@ class Report(Running):
         *,
         wanted: Wanted | None = None,
         strict: bool = False,
-        passes: frozenset[str] = frozenset(OPTIONAL),
+        passes: frozenset[str] | None = None,
         attach: str = "auto",
         warn: Callable[[str], None] = lambda text: None,
     ) -> None:
         declared = program.report(values)
         assert declared is not None
-        build = HostBuild(program, filtered(values, wanted), options=Options(passes), attach=attach)
+        options = None if passes is None else Options(passes)
+        build = HostBuild(program, filtered(values, wanted), options=options, attach=attach)
         super().__init__(build, values, wanted=wanted, strict=strict, warn=warn)
         try:
             self._declared = declared

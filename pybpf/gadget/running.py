@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from pybpf.dsl.dropped import DROPPED
 from pybpf.errors import BpfError
 from pybpf.events.timers import Chores
 from pybpf.gadget.attach import Attachments
-from pybpf.gadget.filters import mntns_filter_map
+from pybpf.gadget.gadget import FILTER_MAP
 from pybpf.gadget.host import HostBuild
 from pybpf.gadget.privilege import FOLLOWING, give_up
 from pybpf.load import Loaded, Program, load
 from pybpf.spec import Flat, Function, ObjectSpec, Struct
+from pybpf.spec.objects import DROPPED
 
 if TYPE_CHECKING:
     from pybpf.gadget.mount_namespaces import Wanted
@@ -42,10 +42,18 @@ class Running:
         warn: Callable[[str], None],
     ) -> None:
         self._build = build
+
+        def told(text: str) -> None:
+            build.keeping = False
+            warn(text)
+
         spec = build.spec()
         # Before anything is loaded, which takes the most time.
-        impossible = build.backends.impossible
-        self._attachments = Attachments(spec, impossible=impossible, strict=strict, warn=warn)
+        if build.kept is not None:
+            self._attachments = Attachments(spec, symbols=build.kept.symbols, strict=strict, warn=told)
+        else:
+            impossible = build.backends.impossible
+            self._attachments = Attachments(spec, impossible=impossible, strict=strict, warn=told)
         with contextlib.ExitStack() as owned:
             self._loaded = owned.enter_context(self._load(spec))
             self.maps = self._loaded.maps
@@ -54,14 +62,14 @@ class Running:
             if wanted:
                 self._follow(wanted._replace(namespaces=(*wanted.namespaces, *own)), warn)
             for namespace in own:
-                self.maps[mntns_filter_map.name][namespace] = 1
+                self.maps[FILTER_MAP][namespace] = 1
             owned.callback(self._attachments.close)
             self._owned = owned.pop_all()
 
     def _follow(self, wanted: Wanted, warn: Callable[[str], None]) -> None:
         from pybpf.gadget.mount_namespaces import Filter
 
-        chosen = Filter(self.maps[mntns_filter_map.name], wanted, warn)
+        chosen = Filter(self.maps[FILTER_MAP], wanted, warn)
         if wanted.follows:
             self.every = ((chosen.PERIOD, chosen.update),)
 
@@ -69,17 +77,22 @@ class Running:
         """Load it, for other back-ends when the kernel doesn't take it for these."""
         while True:
             needed = self._attachments.needed(spec)
+            kept = self._build.kept
             try:
-                return load(needed)
+                return load(needed, kept and kept.ready)
             except BpfError as error:
-                if not self._build.backends.refused(error, needed):
+                if kept is not None:  # it serves no more: the long way says why, or does it
+                    self._build.kept = None
+                elif not self._build.backends.refused(error, needed):
                     raise
             spec = self._build.spec()
 
     def _instead(self, place: Function, symbol: str, why: str) -> list[Program]:
         """The programs of the next back-end for a function, once one has failed; none after the last."""
+        self._build.keeping = False
         if not self._build.backends.fall_back(symbol, why):
             return []
+        self._build.kept = None
         spec = self._build.spec()
         if any(each.data != self.maps[each.name].spec.data for each in spec.maps if each.name in self.maps):
             return []  # it would find other constants than its own
@@ -88,6 +101,7 @@ class Running:
     def attach(self) -> None:
         """Let the probes run."""
         self._attachments.attach(self._loaded, self._instead)
+        self._build.keep(self._loaded.spec, self._loaded.ready, self._attachments.symbols)
 
     @property
     def backends(self) -> list[str]:

@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pybpf import events, features
-from pybpf.codegen import OPTIONAL, Options
 from pybpf.errors import UsageError
 from pybpf.gadget.host import HostBuild
 from pybpf.gadget.inflight import InFlight, in_flight
@@ -48,22 +47,28 @@ class Session(events.Stream):
         size: int | None = None,
         wanted: Wanted | None = None,
         strict: bool = False,
-        passes: frozenset[str] = frozenset(OPTIONAL),
+        passes: frozenset[str] | None = None,
         attach: str = "auto",
         warn: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._inflight = program.gadget.inflight
-        declared = program.declarations.events
+        declared = program.events
         assert declared is not None
         pages = 1 << (((size or _SIZE) - 1) // PAGE).bit_length()
         ring = pages * PAGE if size else None
+        options = None
+        if passes is not None:
+            from pybpf.codegen import Options
+
+            options = Options(passes)
         build = HostBuild(
             program,
             filtered(values, wanted),
             buffer=buffer,
             size=ring,
-            options=Options(passes),
+            options=options,
             attach=attach,
+            keep=True,
         )
         with contextlib.ExitStack() as owned:
             self._running = owned.enter_context(
@@ -73,7 +78,8 @@ class Session(events.Stream):
             reader = owned.enter_context(events.open_reader(maps[declared.name], pages))
             super().__init__(reader, declared.layout, maps[declared.heap])
             self.every = self._running.every
-            if late_times(declared.layout):
+            if build.kept is None and late_times(declared.layout):
+                build.keeping = False
                 warn("this kernel has no bpf_ktime_get_boot_ns (5.8): times are when events are read")
             owned.callback(self._running.detach)
             self._running.attach()

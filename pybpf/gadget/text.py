@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 __all__ = ["escape", "fit", "width"]
 
 
@@ -34,6 +32,8 @@ def width(text: str) -> int:
 
 
 def _cells(char: str) -> int:
+    import unicodedata
+
     # Marks, and the vowels and final consonants of Hangul, are put on what stands before them.
     if unicodedata.category(char) in ("Mn", "Me") or "\u1160" <= char <= "\u11ff":
         return 0

@@ -2,5 +2,6 @@
 
 from pybpf.load.load import Loaded, load
 from pybpf.load.program import Program, ProgramInfo, load_program
+from pybpf.load.ready import Ready
 
-__all__ = ["Loaded", "Program", "ProgramInfo", "load", "load_program"]
+__all__ = ["Loaded", "Program", "ProgramInfo", "Ready", "load", "load_program"]

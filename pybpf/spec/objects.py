@@ -11,10 +11,23 @@ if TYPE_CHECKING:
     from pybpf.asm import Statement
     from pybpf.spec.layout import Layout
 
-__all__ = ["LICENSE", "Attach", "Function", "MapSpec", "ObjectSpec", "ProgramSpec", "functions", "targets"]
+__all__ = [
+    "DROPPED",
+    "LICENSE",
+    "Attach",
+    "Function",
+    "MapSpec",
+    "ObjectSpec",
+    "ProgramSpec",
+    "functions",
+    "targets",
+]
 
 # Helpers that the kernel keeps for GPL-compatible programs ask for this.
 LICENSE = "Dual BSD/GPL"
+
+# The map that counts, for each map, the elements that it had no room for.
+DROPPED = ".bss"
 
 
 class MapSpec(NamedTuple):

@@ -47,7 +47,7 @@ def wanted(args: argparse.Namespace, program: Program) -> Wanted | None:
         return None
     from pybpf.gadget.mount_namespaces import Wanted, namespace_of
 
-    if not any(param.name == "mntns" for param in program.declarations.params):
+    if not any(param.name == "mntns" for param in program.params):
         option = given[0].replace("_", "-")
         raise UsageError(
             f"--{option}: {program.name} doesn't filter by mount namespace, since no probe of its asks"
