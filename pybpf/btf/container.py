@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, cast
 
@@ -45,7 +46,7 @@ def _unwrap(data: bytes) -> bytes:
             break
         data = _unpack(opener, data)
     raise BtfError(
-        "no BTF: neither raw, nor in an ELF file, nor compressed (gzip, bzip2, xz) or in a tar archive"
+        "no BTF: neither raw, nor in an ELF file, nor compressed (gzip, bzip2, xz, zstd) or in a tar archive"
     )
 
 
@@ -96,10 +97,26 @@ def _xz(file: IO[bytes]) -> IO[bytes]:
     return cast("IO[bytes]", lzma.open(file))
 
 
+def _zstd(file: IO[bytes]) -> IO[bytes]:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+
+        return cast("IO[bytes]", zstd.open(file))
+    try:
+        import zstandard
+    except ImportError:
+        raise BtfError(
+            "it is compressed by zstd, which Python reads from 3.14 on: pip install zstandard, or unpack it"
+            " (zstd -d)"
+        ) from None
+    return cast("IO[bytes]", zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
+
+
 _PACKED: tuple[tuple[bytes, Callable[[IO[bytes]], IO[bytes]]], ...] = (
     (b"\x1f\x8b", _gzip),
     (b"BZh", _bzip2),
     (b"\xfd7zXZ\0", _xz),
+    (b"\x28\xb5\x2f\xfd", _zstd),
 )
 
 
@@ -109,9 +126,11 @@ def _unpack(opener: Callable[[IO[bytes]], IO[bytes]], data: bytes) -> bytes:
     try:
         with opener(io.BytesIO(data)) as file:
             found = file.read(_MAX_UNPACKED + 1)
+    except BtfError:
+        raise
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise BtfError(f"this compressed file is damaged: {error}") from None
-    except Exception as error:  # lzma.LZMAError, whose module may not be there to name it.
+    except Exception as error:  # lzma.LZMAError and zstd's, whose modules may not be there to name them.
         raise BtfError(f"this compressed file is damaged: {error}") from None
     if len(found) > _MAX_UNPACKED:
         raise BtfError(f"this compressed file holds more than {_MAX_UNPACKED >> 20} MB: no BTF is as large")

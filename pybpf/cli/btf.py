@@ -27,7 +27,7 @@ a FILE that types are read from is one of
   module:NAME             a loaded module's
   prog:ID, map:ID, id:ID  what a program or map was loaded with; any loaded BTF
   or a path               raw BTF, or an ELF object or vmlinux with a section .BTF; either of them also
-                          compressed (gzip, bzip2, xz) or in a tar archive
+                          compressed (gzip, bzip2, xz, zstd) or in a tar archive
 """
 _ACTIONS = {
     "dump": "definitions of types, or of all",

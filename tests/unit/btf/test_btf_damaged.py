@@ -117,7 +117,7 @@ def test_random_damage():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "no BTF: neither raw, nor in an ELF file, nor compressed (gzip, bzip2, xz) or in a"),
+        (b"", "no BTF: neither raw, nor in an ELF file, nor compressed (gzip, bzip2, xz, zstd) or in a"),
         (b"\x7fELF" + bytes(12), "this ELF file is damaged: "),
         (b"\x1f\x8b\x08\0", "this compressed file is damaged: "),
         (b"BZh9" + bytes(20), "this compressed file is damaged: "),

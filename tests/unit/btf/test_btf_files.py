@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import struct
+import sys
 import tarfile
 
 import pytest
@@ -47,6 +48,12 @@ def tar(content: bytes) -> bytes:
     return out.getvalue()
 
 
+def zstd(content: bytes) -> bytes:
+    """One frame of one block that isn't compressed (RFC 8878)."""
+    block = (len(content) << 3 | 1).to_bytes(3, "little") + content
+    return b"\x28\xb5\x2f\xfd" + b"\x00\x58" + block
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -57,11 +64,13 @@ def tar(content: bytes) -> bytes:
         gzip.compress(RAW),
         bz2.compress(RAW),
         lzma.compress(RAW),
+        zstd(RAW),
+        zstd(tar(RAW)),
         tar(RAW),
         lzma.compress(tar(RAW)),
         gzip.compress(elf({".BTF": RAW})),
     ],
-    ids=["raw", "big", "elf", "elf-big", "gzip", "bzip2", "xz", "tar", "tar.xz", "elf.gz"],
+    ids=["raw", "big", "elf", "elf-big", "gzip", "bzip2", "xz", "zstd", "tar.zst", "tar", "tar.xz", "elf.gz"],
 )
 def test_load(tmp_path, content):
     path = tmp_path / "some"
@@ -69,6 +78,26 @@ def test_load(tmp_path, content):
     btf = load(path)
     assert btf["struct file"].field("f_pos").size == 8
     assert btf.name == str(path)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="Python has zstd")
+def test_zstd_without_its_package(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    path = tmp_path / "some.zst"
+    path.write_bytes(zstd(RAW))
+    with pytest.raises(BtfError) as raised:
+        load(path)
+    assert str(raised.value) == (
+        f"{path}: it is compressed by zstd, which Python reads from 3.14 on: pip install zstandard, or unpack"
+        " it (zstd -d)"
+    )
+
+
+def test_zstd_that_is_cut_off(tmp_path):
+    path = tmp_path / "some.zst"
+    path.write_bytes(zstd(RAW)[:-1])
+    with pytest.raises(BtfError):
+        load(path)
 
 
 def test_sections_of_an_object():
