@@ -11,14 +11,12 @@ to attached, in millions.
 
 from __future__ import annotations
 
-import argparse
 import os
-import subprocess
 import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
 
-from bench_code import ext4, tracer
+from bench_code import boot_and, ext4, tracer
 
 ROUNDS = 5000
 BACKENDS = ("fentry", "session", "multi", "kprobe", "tracefs")
@@ -27,8 +25,7 @@ BACKENDS = ("fentry", "session", "multi", "kprobe", "tracefs")
 def per_call(file: int) -> tuple[float, float]:
     """Instructions of a read and of a write, the least of some rounds."""
 
-    def least(call: object, *words: object) -> float:
-        assert callable(call)
+    def least(call: Callable[..., object], *words: object) -> float:
         best = float("inf")
         for _ in range(5):
             start = time.perf_counter_ns()
@@ -64,23 +61,5 @@ def in_guest() -> None:
         os.close(file)
 
 
-def main() -> None:
-    """Read the options; boot the guest, or measure in it."""
-    parser = argparse.ArgumentParser(
-        prog="tools/bench attach", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--kernel", default="6.12", help="the guest's kernel (default 6.12)")
-    parser.add_argument("--guest", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.guest:
-        in_guest()
-        return
-    here = Path(__file__).parent
-    command = [here / "vm", "run", "--kernel", options.kernel, "--icount", "--timeout", "1500", "--"]
-    sys.exit(
-        subprocess.run([*map(str, command), "python", str(here / "bench_attach.py"), "--guest"]).returncode
-    )
-
-
 if __name__ == "__main__":
-    main()
+    boot_and(in_guest, "attach", __doc__)

@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -167,23 +167,22 @@ def _measure(folder: Path) -> None:
         table(title, found)
 
 
-def main() -> None:
-    """Read the options; boot the guest, or measure in it."""
+def boot_and(measure: Callable[[], None], name: str, about: str | None) -> None:
+    """What `tools/bench NAME` does: boot the guest and measure in it; there, `measure`."""
     parser = argparse.ArgumentParser(
-        prog="tools/bench code", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=f"tools/bench {name}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--kernel", default="6.12", help="the guest's kernel (default 6.12)")
     parser.add_argument("--guest", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.guest:
-        in_guest()
+        measure()
         return
     here = Path(__file__).parent
     command = [here / "vm", "run", "--kernel", options.kernel, "--icount", "--timeout", "1500", "--"]
-    sys.exit(
-        subprocess.run([*map(str, command), "python", str(here / "bench_code.py"), "--guest"]).returncode
-    )
+    command += ["python", here / f"bench_{name}.py", "--guest"]
+    sys.exit(subprocess.run(list(map(str, command))).returncode)
 
 
 if __name__ == "__main__":
-    main()
+    boot_and(in_guest, "code", __doc__)
