@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from pybpf import features, link, load
+from pybpf import features, link, load, maps
 from pybpf.dsl import lower
 from pybpf.errors import LoadError, UnsupportedFeature, VerifierError
-from pybpf.link.iterator import Iterator as IteratorLink
+from pybpf.link import iterator
+from pybpf.spec import MapSpec
 from pybpf.sys import cgroups
+from pybpf.uapi import bpf
 
 HEAD = """
 from pybpf.dsl import *
@@ -244,7 +246,7 @@ def probe(ctx: "struct bpf_iter__task *"):
         seq_printf(ctx.meta.seq, "%d %s\\n", task.tgid, task.group_leader.comm)
 """)
     with attach(made) as attached:
-        assert isinstance(attached, IteratorLink)
+        assert isinstance(attached, iterator.Iterator)
         comm = Path("/proc/self/comm").read_text().strip()
         threads = len(os.listdir("/proc/self/task"))
         for _ in range(2):
@@ -267,12 +269,32 @@ def probe(ctx: "struct bpf_iter__bpf_map *"):
         counts.add(0)
 """)
     with attach(made) as attached:
-        assert isinstance(attached, IteratorLink)
+        assert isinstance(attached, iterator.Iterator)
         data = attached.read()
     records = {data[at : at + 4]: data[at + 4 : at + 8] for at in range(0, len(data), 8)}
     mine = made.maps["counts"].info()
     assert records[mine.id.to_bytes(4, "little")] == (2).to_bytes(4, "little")
     assert counts(made)[0] == len(records)
+
+
+@pytest.mark.needs("btf", "iterators", "kernel_memory")
+def test_an_iterator_of_the_elements_of_a_map(loaded: Load) -> None:
+    made = loaded("""
+@iterator("bpf_map_elem")
+def probe(ctx: "struct bpf_iter__bpf_map_elem *"):
+    key = cast(ctx.key, "u32 *")
+    value = cast(ctx.value, "u64 *")
+    if key and value:
+        seq_printf(ctx.meta.seq, "%u: %llu\\n", key[0], value[0])
+""")
+    (program,) = made.programs.values()
+    with maps.create(MapSpec("table", bpf.BPF_MAP_TYPE_ARRAY, 4, 8, 3)) as table:
+        for key in range(3):
+            table.update(key.to_bytes(4, "little"), (key * 11).to_bytes(8, "little"))
+        with iterator.attach(program.fileno(), "bpf_map_elem", map_fd=table.fileno()) as attached:
+            assert attached.read() == b"0: 0\n1: 11\n2: 22\n"
+    with pytest.raises(LoadError, match="it goes through the elements of a map, and none is given"):
+        attach(made)
 
 
 @pytest.mark.needs("btf", "iterators")
