@@ -101,11 +101,13 @@ def _schema(program: Program) -> str:
     from pybpf.gadget.clock import Clock
     from pybpf.gadget.fields import fields
     from pybpf.gadget.output.schema import schema
+    from pybpf.gadget.owners import Owners
 
     events = program.declarations.events
     if events is None:
         raise UsageError(f"--show schema is about events, and {program.name} has none: it counts")
-    return json.dumps(schema(program.name, fields(events.layout, Clock())), indent=2, sort_keys=True) + "\n"
+    known = fields(events.layout, Clock(), [Owners(events.layout).fields])
+    return json.dumps(schema(program.name, known), indent=2, sort_keys=True) + "\n"
 
 
 class _Stages:

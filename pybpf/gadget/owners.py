@@ -74,7 +74,8 @@ class Owners:
         if self._sources is None:
             return
         for path, get in _FIELDS.items():
-            yield Shown(path, self._sources[0], _TEXT, self._text(get), optional=True, local=True)
+            text = self._text(get)
+            yield Shown(path, self._sources[0], _TEXT, text, lasting=False, optional=True, local=True)
 
     def _text(self, get: Callable[[Container], str]) -> Callable[[int], str | None]:
         known = self._known
