@@ -9,7 +9,7 @@ from pybpf.spec import Layout, MapSpec, Struct
 from pybpf.sys import Fd, command
 from pybpf.uapi import bpf
 
-__all__ = ["MapTypes", "load_btf", "map_types", "needs_types"]
+__all__ = ["SHOWN", "MapTypes", "load_btf", "map_types", "needs_types"]
 
 # These must be made with the types of their elements.
 _STORAGES = frozenset(
@@ -21,7 +21,7 @@ _STORAGES = frozenset(
     }
 )
 # The maps whose keys and values the kernel lets one describe, so that `bpftool map dump` shows names.
-_SHOWN = frozenset(
+SHOWN = frozenset(
     [
         bpf.BPF_MAP_TYPE_HASH,
         bpf.BPF_MAP_TYPE_ARRAY,
@@ -71,7 +71,7 @@ class MapTypes(NamedTuple):
 
 def map_types(spec: MapSpec) -> MapTypes | None:
     """What the kernel can be told of a map's elements; None for nothing."""
-    if not needs_types(spec) and not (spec.type in _SHOWN and spec.key and spec.value):
+    if not needs_types(spec) and not (spec.type in SHOWN and spec.key and spec.value):
         return None
     from pybpf.btf.build import Builder
 
