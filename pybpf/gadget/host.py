@@ -13,7 +13,6 @@ from pybpf.spec import Function, ObjectSpec
 from pybpf.uapi import bpf
 
 if TYPE_CHECKING:
-    from pybpf.codegen import Options
     from pybpf.gadget.backends import Backends
     from pybpf.load import Ready
 
@@ -24,9 +23,9 @@ class HostBuild:
     """Lowers a program for this host, once more each time that its `backends` have changed.
 
     `values` are those of parameters, by name; `buffer` is as `lower` has it, and `size` the bytes of a ring
-    buffer; `options` choose the optimiser's passes; `attach` is the wish of `Backends`. With `keep`, what an
-    earlier run kept is the build, as long as that is `kept`; and this one's is kept unless something is met
-    that the next run is to meet again (`keeping`).
+    buffer; `passes` are the optimiser's optional ones to run, None for all; `attach` is the wish of
+    `Backends`. With `keep`, what an earlier run kept is the build, as long as that is `kept`; and this one's
+    is kept unless something is met that the next run is to meet again (`keeping`).
     """
 
     def __init__(
@@ -36,7 +35,7 @@ class HostBuild:
         *,
         buffer: str | None = None,
         size: int | None = None,
-        options: Options | None = None,
+        passes: frozenset[str] | None = None,
         attach: str = "auto",
         keep: bool = False,
     ) -> None:
@@ -46,14 +45,14 @@ class HostBuild:
         }
         self._buffer = buffer
         self._size = size
-        self._options = options
+        self._passes = passes
         self._attach = attach
         self.keeping = keep and program.lasting
         self.kept = kept.build(program.path, self._values, self._how) if self.keeping else None
 
     @property
     def _how(self) -> tuple[Any, ...]:
-        passes = None if self._options is None else sorted(self._options.passes)
+        passes = None if self._passes is None else sorted(self._passes)
         return self._buffer, self._size, passes, self._attach
 
     @functools.cached_property
@@ -73,6 +72,7 @@ class HostBuild:
         """The program as it is to be loaded. Raises LoweringError."""
         if self.kept is not None:
             return self.kept.spec
+        from pybpf.codegen import Options
         from pybpf.dsl import lower
 
         try:
@@ -81,7 +81,7 @@ class HostBuild:
                 self._values,
                 self.backends.target,
                 buffer=self._buffer,
-                options=self._options,
+                options=Options() if self._passes is None else Options(self._passes),
             )
         except LoweringError as error:
             if not self.backends.refused(error):

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pybpf.codegen import Options
 from pybpf.dsl import LinearHist, Log2Hist, StackTrace
 from pybpf.errors import UsageError
 from pybpf.events.timers import Timers
@@ -46,8 +45,7 @@ class Report(Running):
     ) -> None:
         declared = program.report(values)
         assert declared is not None
-        options = None if passes is None else Options(passes)
-        build = HostBuild(program, filtered(values, wanted), options=options, attach=attach)
+        build = HostBuild(program, filtered(values, wanted), passes=passes, attach=attach)
         super().__init__(build, values, wanted=wanted, strict=strict, warn=warn)
         try:
             self._declared = declared

@@ -56,17 +56,12 @@ class Session(events.Stream):
         assert declared is not None
         pages = 1 << (((size or _SIZE) - 1) // PAGE).bit_length()
         ring = pages * PAGE if size else None
-        options = None
-        if passes is not None:
-            from pybpf.codegen import Options
-
-            options = Options(passes)
         build = HostBuild(
             program,
             filtered(values, wanted),
             buffer=buffer,
             size=ring,
-            options=options,
+            passes=passes,
             attach=attach,
             keep=True,
         )

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from pybpf import asm, btf
-from pybpf.codegen import Options
 from pybpf.dsl import lower
 from pybpf.gadget import kept, programs
 from pybpf.gadget.clock import Clock
@@ -207,7 +206,7 @@ class TestBuilds:
             {"values": {"least": 8}},
             {"buffer": "perf"},
             {"size": 4096},
-            {"options": Options(frozenset())},
+            {"passes": frozenset()},
             {"attach": "kprobe"},
         ],
         ids=lambda how: next(iter(how)),
