@@ -36,21 +36,33 @@ class Table(Form):
             for cells, (header, _) in zip(widths, columns)
         ]
         self.header = " ".join(heads).rstrip() + "\n"
+        self._limits = [
+            (index, -(10 ** (cells.now - 1)), 10**cells.now)
+            for index, cells in enumerate(widths)
+            if cells.number
+        ]
         self._width = sum(cells.now + 1 for cells in widths) - 1
 
     def lines(self, batch: Sequence[tuple[Any, ...]]) -> str:
-        texts = []
-        for row in rows(batch, self._plan):
-            text = self._template % row
-            if len(text) > self._width or not (text.isascii() or self._fits(row)):
-                text = self._squeeze(row)
-            texts.append(text.rstrip())
-        return "\n".join([*texts, ""])
+        made = list(rows(batch, self._plan))
+        texts = list(map(self._template.__mod__, made))
+        # Of most batches no line needs a second look. Not all texts have a cell for each character: then a
+        # line's length doesn't tell that a number is too wide.
+        if max(map(len, texts), default=0) > self._width or (
+            not "".join(texts).isascii() and self._overflow(made)
+        ):
+            texts = list(map(self._checked, texts, made))
+        return "\n".join([*map(str.rstrip, texts), ""])
 
-    def _fits(self, row: tuple[Any, ...]) -> bool:
-        """Are all its numbers as wide as their columns? The texts are; but not all of a character a cell."""
-        return all(
-            not cells.number or len(str(value)) <= cells.now for value, cells in zip(row, self._widths)
+    def _checked(self, text: str, row: tuple[Any, ...]) -> str:
+        """A line of a batch in which some number is too wide."""
+        return self._squeeze(row) if len(text) > self._width or self._overflow([row]) else text
+
+    def _overflow(self, made: Sequence[tuple[Any, ...]]) -> bool:
+        """Is one of the numbers of these rows wider than its column?"""
+        columns = list(zip(*made))
+        return any(
+            not low < min(columns[index]) <= max(columns[index]) < high for index, low, high in self._limits
         )
 
     def _squeeze(self, row: tuple[Any, ...]) -> str:
