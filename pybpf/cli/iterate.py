@@ -25,7 +25,8 @@ def show(program: Program, values: Mapping[str, Any], args: argparse.Namespace, 
         if getattr(args, name):
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} is about what goes on, and {program.name} shows what is there now")
-    build = HostBuild(program, values, options=Options(passes()))
+    wanted = passes()
+    build = HostBuild(program, values, options=None if wanted is None else Options(wanted))
     with Running(build, values, strict=args.strict, warn=console.warn) as running:
         running.attach()
         for link in running.links:

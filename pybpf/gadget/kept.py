@@ -98,6 +98,9 @@ def keep_build(
     symbols: dict[tuple[str, Function], str],
 ) -> None:
     """Keep it for the next run, if it can be."""
+    # Where the arguments of a USDT probe are may change with its file.
+    if any(each.attach.kind.startswith("usdt") for each in spec.programs):
+        return
     targets = (image.target for image in ready.images.values())
     modules = {target.module: boot.build_id(target.module) for target in targets if target and target.module}
     if _other_types() or not all(modules.values()):

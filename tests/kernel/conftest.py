@@ -5,18 +5,23 @@ They run natively, on what this machine's kernel can, and in guests, where PYBPF
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import json
 import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from pybpf import features
+from pybpf.dsl import lower
 from pybpf.errors import SyscallError
+from pybpf.load import Loaded, load
 from pybpf.sys import kallsyms, query
 from pybpf.uapi import bpf
 
@@ -180,3 +185,32 @@ def workload() -> Callable[..., list[dict[str, Any]]]:
         return done
 
     return run
+
+
+@pytest.fixture
+def probes(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], ModuleType]:
+    """A module of a text, after the HEAD of the tests' own module."""
+
+    def imported(text: str) -> ModuleType:
+        path = tmp_path / "probe.py"
+        path.write_text(request.module.HEAD + text)
+        spec = importlib.util.spec_from_file_location("probe", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return imported
+
+
+@pytest.fixture
+def loaded(probes: Callable[[str], ModuleType]) -> Iterator[Callable[[str], Loaded]]:
+    """Load the probes of such a text; `me` is this process."""
+    with contextlib.ExitStack() as owned:
+
+        def make(text: str) -> Loaded:
+            spec = lower(probes(text), {"me": os.getpid()}, features.host_target())
+            return owned.enter_context(load(spec))
+
+        yield make

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from pybpf import features, link, load
 from pybpf.asm import ops
 from pybpf.asm.ops import R0
-from pybpf.dsl import lower
 from pybpf.dsl.kinds import KINDS
 from pybpf.elf.symbols import symbols_of
 from pybpf.errors import LoadError
@@ -41,28 +38,6 @@ LIBC = ctypes.CDLL(None)
 Load = Callable[[str], load.Loaded]
 
 pytestmark = pytest.mark.usefixtures("tracefs")
-
-
-@pytest.fixture
-def loaded(tmp_path: Path) -> Iterator[Load]:
-    """Load the one probe of a text."""
-    with_them: list[load.Loaded] = []
-
-    def make(text: str) -> load.Loaded:
-        path = tmp_path / "probe.py"
-        path.write_text(HEAD + text)
-        spec = importlib.util.spec_from_file_location("probe", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        made = load.load(lower(module, {"me": os.getpid()}, features.host_target()))
-        with_them.append(made)
-        return made
-
-    yield make
-    for each in with_them:
-        each.close()
 
 
 def attach(loaded: load.Loaded) -> link.Link:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib.util
 import mmap
 import os
 import socket
@@ -15,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from pybpf import features, link, load, maps
-from pybpf.dsl import lower
 from pybpf.errors import LoadError, UnsupportedFeature, VerifierError
 from pybpf.link import iterator
 from pybpf.spec import MapSpec
@@ -30,28 +28,6 @@ counts = ArrayMap("counts", u64, 2)
 me = Param("me", u32, 0, "this process")
 """
 Load = Callable[[str], load.Loaded]
-
-
-@pytest.fixture
-def loaded(tmp_path: Path) -> Iterator[Load]:
-    """Load the one probe of a text."""
-    with_them: list[load.Loaded] = []
-
-    def make(text: str) -> load.Loaded:
-        path = tmp_path / "probe.py"
-        path.write_text(HEAD + text)
-        spec = importlib.util.spec_from_file_location("probe", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        made = load.load(lower(module, {"me": os.getpid()}, features.host_target()))
-        with_them.append(made)
-        return made
-
-    yield make
-    for each in with_them:
-        each.close()
 
 
 def attach(loaded: load.Loaded) -> link.Link:

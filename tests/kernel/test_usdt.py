@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib.util
 import os
 import signal
 import subprocess
@@ -43,6 +42,7 @@ def probe(number: i32, text: "char *", table: "u32 *", answer: u64, constant: i3
         seen[5] = u64(constant + 100)
         seen[6] = u64(element)
 """
+Probes = Callable[[str], ModuleType]
 Attached = Callable[..., "contextlib.AbstractContextManager[load.Loaded]"]
 
 
@@ -55,27 +55,12 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 
 @pytest.fixture
-def module(tmp_path: Path) -> Callable[[str], ModuleType]:
-    def make(text: str) -> ModuleType:
-        path = tmp_path / "probe.py"
-        path.write_text(HEAD + text)
-        spec = importlib.util.spec_from_file_location("probe", path)
-        assert spec is not None
-        assert spec.loader is not None
-        made = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(made)
-        return made
-
-    return make
-
-
-@pytest.fixture
-def attached(module: Callable[[str], ModuleType]) -> Attached:
+def attached(probes: Probes) -> Attached:
     """Load the one probe of a text, and attach it in all its programs."""
 
     @contextlib.contextmanager
     def make(text: str, multi: bool | None = None) -> Iterator[load.Loaded]:
-        lowered = lower(module(text), {"me": os.getpid()}, with_multi(features.host_target(), multi))
+        lowered = lower(probes(text), {"me": os.getpid()}, with_multi(features.host_target(), multi))
         with contextlib.ExitStack() as owned:
             made = owned.enter_context(load.load(lowered))
             for program in made.programs.values():
@@ -194,9 +179,7 @@ def done(collected: i64):
 
 @pytest.mark.parametrize("backend", ["multi", "tracefs"])
 @pytest.mark.parametrize("kind", ["uprobe", "uretprobe"])
-def test_other_back_ends_of_uprobes(
-    module: Callable[[str], ModuleType], library: ctypes.CDLL, kind: str, backend: str
-) -> None:
+def test_other_back_ends_of_uprobes(probes: Probes, library: ctypes.CDLL, kind: str, backend: str) -> None:
     place = f"{library._name}:one"
     if backend == "multi" and not features.uprobe_multi():
         with pytest.raises(
@@ -206,7 +189,7 @@ def test_other_back_ends_of_uprobes(
         return
     cookie = 7 if features.perf_link() else 0
     cookies = "seen[1] = get_attach_cookie()" if cookie else "seen[1] = 0"
-    made = module(f"@{kind}('{place}')\ndef probe(x: u64):\n    seen.add(0)\n    {cookies}\n")
+    made = probes(f"@{kind}('{place}')\ndef probe(x: u64):\n    seen.add(0)\n    {cookies}\n")
     lowered = lower(made, {}, features.host_target())
     if backend == "multi":
         (program,) = lowered.programs

@@ -21,7 +21,7 @@ from pybpf.gadget.host import HostBuild
 from pybpf.gadget.plain import to_plain
 from pybpf.load.attach_target import Target
 from pybpf.load.ready import prepare
-from pybpf.spec import Function
+from pybpf.spec import Attach, Function
 from pybpf.spec import Target as Kernel
 from pybpf.sys import boot
 
@@ -195,6 +195,13 @@ class TestBuilds:
         assert [each.name for each in build.spec().programs] == ["on_open"]
         assert build.kept.ready.images["on_open"].target == Target("ext4", 7)
         assert build.kept.modules == {"ext4": b"build of ext4"}
+
+    def test_not_with_a_usdt_probe(self, opens: str) -> None:
+        spec = lower(programs.load("opens").declarations, {}, KERNEL)
+        marked = tuple(each._replace(attach=Attach("usdt.multi", ())) for each in spec.programs)
+        ready = prepare(spec.programs, spec.maps)
+        self.build().keep(spec._replace(programs=marked), ready, {})
+        assert self.build().kept is None
 
     def test_not_for_another_build_of_a_module(self, made: None, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(boot, "build_id", lambda module: b"another")

@@ -12,7 +12,7 @@ import pytest
 from pybpf import features, link
 from pybpf.errors import LoadError, SyscallError
 from pybpf.features import Feature
-from pybpf.link import event, trace_event, uprobe
+from pybpf.link import event, trace_event, uprobe, uprobe_events
 from pybpf.link.trace_event import KPROBES, UPROBES
 from pybpf.sys import Fd, processes, tracefs
 
@@ -68,11 +68,8 @@ def test_an_event_goes_with_what_is_attached(
     assert opened == [{"cpu": 2, "pid": -1, "type": 2, "config": 300}]
 
 
-def test_a_semaphore_and_one_process(files: Path, opened: list[dict[str, Any]]) -> None:
-    from pybpf.link import uprobe_events
-
-    uprobe_events.attach_at("usdt", "x", 3, "/lib/x.so", 0x10, semaphore=0x20, pid=7).detach()
-    assert "/lib/x.so:0x10(0x20)\n" in (files / UPROBES).read_text()
+def test_one_process(opened: list[dict[str, Any]]) -> None:
+    uprobe_events.attach(3, "/lib/x.so:f", pid=7).detach()
     assert opened == [{"cpu": -1, "pid": 7, "type": 2, "config": 300}]
     with pytest.raises(LoadError) as caught:
         link.attach("uprobe.tracefs", 3, "/a b:f")
