@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from pybpf.cli.arguments import Parser, add_btf, choice, use_btf
 from pybpf.cli.options.attach import add_backend
@@ -12,7 +13,7 @@ from pybpf.cli.program import add_program, passes, program_of, values_of
 from pybpf.codegen import STAGES, Options
 from pybpf.codegen.ir import Function
 from pybpf.dsl import lower
-from pybpf.errors import UsageError, near
+from pybpf.errors import LoweringError, UsageError, near
 from pybpf.gadget.programs import Program
 from pybpf.inspect.flowchart import flowchart
 from pybpf.inspect.listing import listing
@@ -74,24 +75,41 @@ def run(args: argparse.Namespace) -> int:
     chosen = passes()
     if chosen is not None:
         options = options._replace(passes=chosen)
-    values, target, backends = values_of(program, args), _portable(), None
+    values = values_of(program, args)
+    lines: list[str] = []
     if args.target == "host":
-        from pybpf.features import host_target
-        from pybpf.gadget.backends import Backends
-
-        backends = Backends(program.declarations, values, host_target(), args.attach)
-        target = backends.target
-    spec = lower(program.declarations, values, target, buffer=args.buffer, options=options)
+        spec, lines = _host(program, values, args, options)
+    else:
+        spec = lower(program.declarations, values, _portable(), buffer=args.buffer, options=options)
     if args.show == "ir":
         sys.stdout.write("\n".join(stages.shown))
     elif args.show == "all":
         parts = [f"{name}\n{'-' * len(name)}\n{view(spec)}" for name, view in _VIEWS.items()]
-        if backends is not None:
-            parts.insert(1, "".join(f"{line}\n" for line in backends.lines()))
+        if lines:
+            parts.insert(1, "".join(f"{line}\n" for line in lines))
         sys.stdout.write("\n".join(parts))
     else:
         sys.stdout.write(_VIEWS[args.show](spec))
     return 0
+
+
+def _host(
+    program: Program, values: Mapping[str, Any], args: argparse.Namespace, options: Options
+) -> tuple[ObjectSpec, list[str]]:
+    """The program for this host, and which back-ends serve its functions here."""
+    from pybpf.features import host_target
+    from pybpf.gadget.backends import Backends
+
+    values = {each.name: each.resolve(values[each.name]) for each in program.params if each.name in values}
+    backends = Backends(program.declarations, values, host_target(), args.attach)
+    while True:
+        try:
+            spec = lower(program.declarations, values, backends.target, buffer=args.buffer, options=options)
+        except LoweringError as error:
+            if not backends.refused(error):
+                raise
+        else:
+            return spec, list(backends.lines())
 
 
 def _schema(program: Program) -> str:

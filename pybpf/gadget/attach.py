@@ -44,7 +44,8 @@ class Attachments:
         impossible: Mapping[str, str] = MappingProxyType({}),
         symbols: Mapping[Place, str] | None = None,
     ) -> None:
-        self._require(spec)
+        if not impossible:
+            _require_kprobes(spec)
         self.symbols: dict[Place, str] = dict(symbols or {})
         self._strict = strict
         self._warn = warn
@@ -70,14 +71,10 @@ class Attachments:
 
     def needed(self, spec: ObjectSpec) -> ObjectSpec:
         """The object without the programs that have nothing to be attached to."""
-        self._require(spec)
         programs = (each for each in spec.programs if not self.symbols.keys().isdisjoint(_places(each)))
-        return spec._replace(programs=tuple(programs))
-
-    @staticmethod
-    def _require(spec: ObjectSpec) -> None:
-        if any(program.attach.kind in ("kprobe", "kretprobe") for program in spec.programs):
-            features.require(features.kprobe())
+        found = spec._replace(programs=tuple(programs))
+        _require_kprobes(found)
+        return found
 
     def attach(self, loaded: Loaded, instead: Instead = lambda place, symbol, why: []) -> None:
         """Attach each program to its functions; `attached` names those where this went well.
@@ -146,6 +143,11 @@ class Attachments:
         with contextlib.ExitStack() as last, contextlib.suppress(SyscallError):
             last.callback(self._owned.close)
             self._missed = self.missed()
+
+
+def _require_kprobes(spec: ObjectSpec) -> None:
+    if any(program.attach.kind in ("kprobe", "kretprobe") for program in spec.programs):
+        features.require(features.kprobe())
 
 
 def _places(program: ProgramSpec) -> list[Place]:

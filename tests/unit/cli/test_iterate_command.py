@@ -68,7 +68,7 @@ def test_run(
     out: str,
     err: str,
 ) -> None:
-    def build(self: Any, program: Any, values: Any, *, options: Any) -> None:
+    def build(self: Any, program: Any, values: Any, *, passes: Any) -> None:
         self.name = program.name
 
     monkeypatch.setattr(HostBuild, "__init__", build)
