@@ -9,7 +9,6 @@ from typing import Any
 from pybpf.cli.console import Console
 from pybpf.cli.program import passes
 from pybpf.cli.report import OF_EVENTS
-from pybpf.codegen import Options
 from pybpf.errors import UsageError
 from pybpf.gadget.host import HostBuild
 from pybpf.gadget.programs import Program
@@ -25,8 +24,7 @@ def show(program: Program, values: Mapping[str, Any], args: argparse.Namespace, 
         if getattr(args, name):
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} is about what goes on, and {program.name} shows what is there now")
-    wanted = passes()
-    build = HostBuild(program, values, options=None if wanted is None else Options(wanted))
+    build = HostBuild(program, values, passes=passes())
     with Running(build, values, strict=args.strict, warn=console.warn) as running:
         running.attach()
         for link in running.links:
