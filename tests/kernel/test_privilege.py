@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pybpf.sys import memlock
 from pybpf.sys.files import read_text
 
 PYBPF = [sys.executable, "-c", "import sys; from pybpf.cli import main; sys.exit(main())"]
@@ -176,3 +178,26 @@ def test_a_map_by_its_descriptor_needs_no_more_than_is_kept() -> None:
         assert out[1].startswith(
             "bpf(BPF_MAP_CREATE): Operation not permitted (EPERM): map kept: CAP_BPF is missing ("
         )
+
+
+@pytest.mark.needs("btf")
+def test_a_limit_of_locked_memory_is_named_where_it_counts(program: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))
+
+    done = subprocess.run(
+        [*as_nobody("bpf", "perfmon"), *PYBPF, "run", program, "--timeout", "0.1"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        preexec_fn=limit,
+    )
+    if memlock.charged():
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.endswith(
+            "before Linux 5.11 the memory of maps and programs counts against RLIMIT_MEMLOCK, here 64 KiB: "
+            "ulimit -l unlimited, or give it CAP_SYS_RESOURCE\n"
+        )
+    else:
+        assert (done.returncode, done.stderr.splitlines()[-1]) == (0, "pybpf: 0 events shown, 0 lost")
