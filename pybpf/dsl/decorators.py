@@ -163,7 +163,7 @@ def func(function: Callable[..., Any]) -> Func:
 
 
 def _decorator(kind: str, where: Any, what: str, example: str, cookie: Cookie = 0, **more: Any) -> _Decorator:
-    if not isinstance(where, (str, Selected)):
+    if not isinstance(where, (str, Selected)) or where == "":
         raise LoweringError(f"@{kind} takes {what}: @{kind}({example!r})")
     return lambda function: Probe(function, kind, where, cookie, **more)
 

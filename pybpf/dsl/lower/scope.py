@@ -245,7 +245,12 @@ class Scope:
             if isinstance(binding, _Constant):
                 build.block = path.block
                 build.set(local, integer(self.cx, binding.value, layout, name))
-        return _Variable(Scalar(Op("get", attr=local), layout), (local,), build.location)
+        least, most = layout.maximum, layout.minimum
+        for path in paths:
+            binding = path.names[name]
+            low, high = _range(binding)
+            least, most = min(least, low), max(most, high)
+        return _Variable(Scalar(Op("get", attr=local), layout, most, least), (local,), build.location)
 
     def _as_maybe(self, name: str, paths: list[Path]) -> _Binding | None:
         """A variable that is None on some paths, and on others a value or one that may be None."""
@@ -268,6 +273,15 @@ class Scope:
                 build.set(local, value)
         kind = Maybe(kinds[0], Op("get", attr=locals_[-1]))
         return _Variable(kind, locals_, build.location)
+
+
+def _range(binding: _Binding) -> tuple[int, int]:
+    """Between what a number lies."""
+    if isinstance(binding, _Constant):
+        return int(binding.value), int(binding.value)
+    assert isinstance(binding, _Variable)
+    assert isinstance(binding.kind, Scalar)
+    return binding.kind.least, binding.kind.most
 
 
 def _merged(bindings: list[_Binding]) -> _Binding:

@@ -280,6 +280,18 @@ CASES = {
         [(5, (1 << 40) - 10)],
         {1: 535, 2: (1 << 40) - 1, 3: 0, 4: 1},
     ),
+    "numbers that are small on each path": (
+        """
+        x = -1 if a > 3 else 7
+        made = Flags(level=x, kind=b & 7 if a else 1)
+        point = Point(x=x)
+        counts[1] = u64(i64(made.level) + 10)
+        counts[2] = u64(made.kind)
+        counts[3] = u64(point.x + 3)
+        """,
+        [(5, 14)],
+        {1: 9, 2: 6, 3: 2},
+    ),
     "signed bit fields": (
         """
         made = Flags(level=Bits[i8, 4](a), kind=Bits[u8, 3](b), more=i32(a) & 7)
