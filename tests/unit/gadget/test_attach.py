@@ -142,6 +142,64 @@ def test_an_entry_that_is_refused_takes_its_exit_along(monkeypatch: pytest.Monke
     assert attachments.attached == ["b"]
 
 
+def test_another_back_end_is_attached_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel("a b", refused="fentry:a kprobe.multi:a")
+    monkeypatch.setattr(module, "resolve", kernel.resolve)
+    monkeypatch.setattr(module, "attach", kernel.attach)
+    places = functions("a,b")
+    spec = ObjectSpec("test", tuple(programs_of(("fexit", "fentry"), places)), ())
+    asked: list[str] = []
+
+    def instead(place: Function, symbol: str, why: str) -> list[Any]:
+        asked.append(f"{symbol}: {why}")
+        kinds = (("kretprobe.multi", "kprobe.multi"), ("kretprobe", "kprobe"))[len(asked) - 1]
+        return [_Program(each) for each in programs_of(kinds, (place,))]
+
+    attachments = Attachments(spec, strict=True, warn=asked.append)
+    attachments.attach(loaded(spec), instead)
+    assert kernel.log == [
+        *("+fexit:a", "-fexit:a", "+kretprobe.multi:a", "-kretprobe.multi:a", "+kretprobe:a", "+kprobe:a"),
+        *("+fexit:b", "+fentry:b"),
+    ]
+    assert asked == ["a: fentry a: it can't be probed", "a: kprobe.multi a: it can't be probed"]
+    assert attachments.attached == ["a", "b"]
+
+
+def programs_of(kinds: tuple[str, ...], places: tuple[Function, ...]) -> list[ProgramSpec]:
+    return [ProgramSpec(kind.replace(".", "_"), 2, (), Attach(kind, places)) for kind in kinds]
+
+
+def test_functions_that_a_back_end_can_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = Kernel("a b")
+    monkeypatch.setattr(module, "resolve", kernel.resolve)
+    said: list[str] = []
+    spec = an_object("a", "b")
+    attachments = Attachments(spec, strict=False, warn=said.append, impossible={"b": "fentry: no BTF"})
+    assert [each.name for each in attachments.needed(spec).programs] == ["p0_kprobe", "p0_kretprobe"]
+    assert said == ["b is not traced: fentry: no BTF"]
+    with pytest.raises(LoadError, match=r"^none of the places can be traced: a, b: fentry: none$"):
+        Attachments(
+            spec, strict=False, warn=said.append, impossible={"a": "fentry: none", "b": "fentry: none"}
+        )
+
+
+def test_what_could_not_run_is_counted_by_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link counts for its place, a program for all to which it is attached; also when all has ended."""
+    kernel = Kernel("a b c")
+    monkeypatch.setattr(module, "resolve", kernel.resolve)
+    monkeypatch.setattr(module, "attach", kernel.attach)
+    monkeypatch.setattr(_Link, "missed", lambda self: 2 if "kretprobe:b" in self.line else None)
+    monkeypatch.setattr(_Program, "misses", lambda self: 5 if self.spec.name == "p0_kprobe" else 0)
+    spec = an_object("a,b", "c")
+    attachments = Attachments(spec, strict=True, warn=print)
+    attachments.attach(loaded(spec))
+    assert attachments.missed() == {"b": 2, "a, b": 5}
+    monkeypatch.setattr(_Link, "missed", lambda self: 3)
+    attachments.close()
+    monkeypatch.setattr(_Link, "missed", lambda self: 4)
+    assert attachments.missed() == {"a": 6, "b": 6, "c": 6, "a, b": 5}
+
+
 def test_all_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = Kernel("a", refused="kretprobe:a")
     with pytest.raises(LoadError, match=r"^none of the places can be traced: a: kretprobe a: it can't"):
