@@ -36,9 +36,13 @@ def _is_ours(folder: str) -> bool:
 def load(name: str, key: bytes) -> memoryview | None:
     """The content that was saved by that name and key; None when there is none that is sound."""
     try:
-        with open(_path(name), "rb", buffering=0) as file:
-            # What another user wrote is not ours to trust.
-            found = file.readall() if os.fstat(file.fileno()).st_uid == os.geteuid() else b""
+        # Neither a link's target, nor a pipe, on which nobody may ever write.
+        descriptor = os.open(_path(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(descriptor, "rb", buffering=0) as file:
+            info = os.fstat(descriptor)
+            # What another user wrote, or could have, is not ours to trust.
+            ours = stat.S_ISREG(info.st_mode) and info.st_uid == os.geteuid() and not info.st_mode & 0o022
+            found = file.readall() if ours else b""
     except OSError:
         return None
     body = memoryview(found)[_HEADER.size :]

@@ -16,8 +16,8 @@ from pybpf.sys.capabilities import drop, least
 
 __all__ = ["FOLLOWING", "STACKS", "give_up"]
 
-# The mount namespaces of other processes, and setting those that are wanted.
-FOLLOWING = ("CAP_SYS_PTRACE", "CAP_BPF", "CAP_SYS_ADMIN")
+# The mount namespaces of other processes, and what runtimes keep of their containers.
+FOLLOWING = ("CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH")
 # Of what other processes run: their mappings, their files; and the addresses in /proc/kallsyms.
 STACKS = ("CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_SYSLOG")
 

@@ -124,3 +124,19 @@ def test_nothing_is_written_where_others_can_or_through_a_link(cache, path, tmp_
         monkeypatch.setenv("XDG_CACHE_HOME", str(home))
         assert walked(path) == COUNT
     assert (list(shared.iterdir()), list((tmp_path / "own").iterdir())) == ([], [])
+
+
+def test_a_link_a_pipe_and_a_file_that_others_can_write_are_not_read(cache, path):
+    walked(path)
+    [file] = cache.iterdir()
+    sound = file.read_bytes()
+    file.chmod(0o666)
+    assert walked(path) == COUNT  # and it is written anew
+    assert walked(path) == 0
+    file.rename(cache / "other")
+    file.symlink_to(cache / "other")
+    assert walked(path) == COUNT
+    assert (file.is_symlink(), file.read_bytes()) == (False, sound)
+    file.unlink()
+    os.mkfifo(file)
+    assert walked(path) == COUNT
