@@ -161,7 +161,7 @@ def _places(spec: ObjectSpec) -> Iterator[tuple[str, list[Feature]]]:
         known.update({name: Feature(name, "") for name in resolved.found})
         known.update({each.name: Feature(each.name, "", each.why) for each in resolved.missing})
     for title, rows in found.items():
-        yield title.capitalize(), list(rows.values())
+        yield f"{title[:1].upper()}{title[1:]}", list(rows.values())
 
 
 def _trial(build: HostBuild, values: Mapping[str, Any]) -> Answer:
