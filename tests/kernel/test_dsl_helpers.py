@@ -247,6 +247,15 @@ VALUES = {
         """,
         os.getppid,
     ),
+    "a dynptr of a packet": (
+        """
+        packet = bpf_dynptr()
+        kernel_function("bpf_dynptr_from_skb")(context, 0, packet)
+        head = Array[u8, 4]()
+        counts[1] = u64(dynptr_read(head, packet, 12, 0) == 0) + 2 * u64(dynptr_read(head, packet, 99, 0) != 0)
+        """,
+        3,
+    ),
     "an object that a kernel function gave": (
         """
         task = kernel_function("bpf_task_from_pid")(i32(current.tid))
@@ -272,9 +281,10 @@ def test_value(name, lowered):
     kind = "sched_cls" if re.search("spin_lock|timer|kernel_function", source) else "raw_tracepoint"
     with load.load(lowered(source, kind)) as loaded:
         run(loaded.programs["probe"])
-        if name == "a timer":
-            time.sleep(0.05)
-        found = loaded.maps["counts"].lookup((1).to_bytes(8, "little")) or b""
+        end = time.monotonic() + (60 if name == "a timer" else 0)
+        while not (found := loaded.maps["counts"].lookup((1).to_bytes(8, "little"))):
+            assert time.monotonic() < end
+            time.sleep(0.01)
     assert int.from_bytes(found, "little") == (expected() if callable(expected) else expected)
 
 

@@ -117,7 +117,7 @@ total = Global("total", u64, 5)
 
 def test_stacks(lowered: Callable[[str], ObjectSpec]) -> None:
     body = """
-traces = StackTrace("traces", 16)
+traces = StackTrace("traces", 16384)  # where two traces hardly meet
 
 @raw_tracepoint("sys_enter")
 def probe():

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from pybpf.asm import KernelFunctionRef
 from pybpf.codegen.ir import Op
+from pybpf.dsl.intrinsics.context import context
+from pybpf.dsl.intrinsics.dynptr import Dynptr, handle, initialised
 from pybpf.dsl.intrinsics.intrinsic import Intrinsic, bind
 from pybpf.dsl.intrinsics.memory import Memory, memory
 from pybpf.dsl.intrinsics.raw import operand
 from pybpf.dsl.kernel import DIRECT, INTEGERS, KernelMemory, KernelPointer
+from pybpf.dsl.rodata import RODATA
 from pybpf.dsl.values import Scalar, Value, describe, integer
 from pybpf.errors import TypeNotFound
 
@@ -24,6 +27,8 @@ _MOST = 5  # a call's registers
 _SIZES = ("__sz", "__szk")
 _OPTIONAL = ("__nullable", "__opt")
 _ANYTHING = "__ign"
+_TEXT = "__str"
+_SET = "__uninit"
 _BY_THE_KERNEL = "__prog"
 
 
@@ -91,7 +96,14 @@ def _operand(cx: Context, what: str, parameter: Any, value: Any) -> Op | Memory:
         raise cx.error(f"{what} is a {parameter.type.declaration}, which a register can't hold")
     if value is None and parameter.name.endswith(_OPTIONAL):
         return cx.build.const(0)
+    if value is context:
+        return cx.context
+    if isinstance(value, str) and parameter.name.endswith(_TEXT):
+        return cx.build.map_value(RODATA, cx.rodata.text(value.encode()))
     target = kind.target.resolve()
+    if isinstance(value, Dynptr) and target.key.startswith("struct bpf_dynptr"):
+        made = parameter.name.endswith(_SET)
+        return initialised(cx, value) if made else handle(cx, what, value)
     if isinstance(value, (KernelPointer, KernelMemory)):
         return _object(cx, what, parameter, target, value)
     lies = memory(cx, value)

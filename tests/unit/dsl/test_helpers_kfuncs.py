@@ -22,6 +22,8 @@ def types():
     task = made.structure("task_struct", 8, [("pid", i32, 0, 0), ("tgid", i32, 32, 0)])
     other = made.structure("cgroup", 8, [("id", u64, 0, 0)])
     to_task, to_void, to_u64 = made.pointer(task), made.pointer(0), made.pointer(u64)
+    to_dynptr = made.pointer(made.structure("bpf_dynptr", 16, [("a", u64, 0, 0), ("b", u64, 64, 0)]))
+    to_text = made.pointer(i8)
     wide = made.structure("wide", 16, [("a", u64, 0, 0), ("b", u64, 64, 0)])
     for name, result, parameters in (
         ("nothing", 0, ()),
@@ -36,6 +38,7 @@ def types():
         ("many", 0, tuple((f"a{number}", u64) for number in range(6))),
         ("by_value", 0, (("w", wide),)),
         ("get_cgroup", made.pointer(other), ()),
+        ("view", i32, (("text__str", to_text), ("p__uninit", to_dynptr))),
     ):
         made.function(name, made.prototype(result, parameters), "global")
     return btf.parse(made.finish())
@@ -103,7 +106,22 @@ def test_call(name, module):
     assert given == [[each for each in arguments if each is not None]]
 
 
+def test_a_dynptr_that_it_sets_and_a_text_that_nobody_can_change(module):
+    machine = Machine(
+        lowered(module, "p = bpf_dynptr()\nf('view')('abc', p)\nf('view')('abc', bpf_dynptr())")
+    )
+    texts = []
+    machine.kernel_functions["view"] = lambda machine, text, *_: texts.append(text)
+    machine.run("probe")
+    assert texts[0] == texts[1]
+    assert machine.memory.read(texts[0], 4) == b"abc\0"
+    assert not machine.memory.regions[texts[0] >> 32].writable
+
+
 ERRORS = {
+    "p = bpf_dynptr(); f('view')('x', p); f('view')('x', p)": (
+        "this dynptr is in use already: make another by bpf_dynptr()"
+    ),
     "f('get_tsk')": "the types of small have no function 'get_tsk' (did you mean 'get_task'?)",
     "f('add')(1)": "add(a, b) needs b",
     "f('add')(1, 2, 3)": "add(a, b) takes 2 arguments, not 3",
