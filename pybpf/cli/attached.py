@@ -10,6 +10,7 @@ from typing import Protocol
 
 from pybpf.cli.console import Console
 from pybpf.gadget.session import Session
+from pybpf.gadget.text import escape
 
 __all__ = ["Attached", "list_in_flight", "say_attached", "warn_of_missed", "when_asked"]
 
@@ -50,7 +51,7 @@ def list_in_flight(session: Session, console: Console) -> None:
     found = session.in_flight()
     console.say(f"{len(found)} in flight")
     for each in found:
-        console.say(f"  {each.age:.6f} s: {each.said}")
+        console.say(f"  {each.age:.6f} s: {escape(each.said)}")
 
 
 @contextmanager
