@@ -29,8 +29,8 @@ def usdt_sites(place: str) -> Found:
 
     Their arguments may lie elsewhere at each place; the kinds are in the order of the file.
     """
-    place, _, kind = place.partition("#")
     file, provider, name = place.rsplit(":", 2)
+    name, _, kind = name.partition("#")
     path = libraries.find(file)
     if not path:
         return Found("", (), libraries.missing(file))

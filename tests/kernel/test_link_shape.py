@@ -17,6 +17,7 @@ from pybpf.asm.ops import R0, R1, R2, R10
 from pybpf.dsl.kinds import KINDS
 from pybpf.errors import LoadError, SyscallError, UnsupportedFeature
 from pybpf.spec import Attach, Function, MapSpec, ObjectSpec, ProgramSpec
+from pybpf.sys import cpus
 from pybpf.sys.mounts import mount_of
 from pybpf.uapi import bpf
 
@@ -28,6 +29,7 @@ PLACES = {
     "raw_tracepoint": "sys_enter",
     "tp_btf": "sys_enter",
     "fentry": "vfs_read",
+    "perf_event": "page-faults/period=1/",
 }
 SINCE = {"raw_tracepoint": "6.10", "tp_btf": "6.10", "fentry": "5.19"}
 
@@ -36,6 +38,7 @@ def do_all() -> None:
     """What makes each of them run."""
     os.getppid()
     ctypes.CDLL(None).getauxval(6)
+    bytearray(1 << 24)  # whose pages are new
     with open(__file__, "rb", buffering=0) as file:
         file.read(10)
 
@@ -149,3 +152,18 @@ def test_a_socket_filter_is_never_pinned(bpffs: Path) -> None:
     with loaded, attached, pytest.raises(LoadError, match="socket_filter lo has no bpf_link"):
         attached.pin(str(bpffs / "pin"))
     assert not (bpffs / "pin").exists()
+
+
+def test_a_link_a_cpu_is_pinned_as_a_folder(bpffs: Path) -> None:
+    if not features.perf_link():
+        return  # as tested above
+    event = PLACES["perf_event"]
+    with load.load(empty("perf_event")) as loaded:
+        with link.attach("perf_event", loaded.programs["p"].fileno(), event) as attached:
+            attached.pin(str(bpffs / "pin"))
+            numbers = sorted(int(each.name) for each in (bpffs / "pin").iterdir())
+            assert numbers == list(range(len(cpus.online())))
+            with pytest.raises(LoadError, match=f"perf_event {event} is pinned already, at {bpffs}/pin"):
+                attached.pin(str(bpffs / "other"))
+        attached.unpin()
+    assert list(bpffs.iterdir()) == []
