@@ -252,7 +252,8 @@ VALUES = {
         packet = bpf_dynptr()
         kernel_function("bpf_dynptr_from_skb")(context, 0, packet)
         head = Array[u8, 4]()
-        counts[1] = u64(dynptr_read(head, packet, 12, 0) == 0) + 2 * u64(dynptr_read(head, packet, 99, 0) != 0)
+        first, beyond = dynptr_read(head, packet, 12, 0), dynptr_read(head, packet, 99, 0)
+        counts[1] = u64(first == 0) + 2 * u64(beyond != 0)
         """,
         3,
     ),
