@@ -41,7 +41,8 @@ class Machine:
     see, and a test may set at any time: `task`, `cpu`, `time_ns` (the monotonic clock), `suspended_ns` (how
     much the boot clock is ahead of it), `wall_ns`, `kernel_stack`, `user_stack`, `cookie`, `function_ip`,
     `random`.
-    `printed` collects what `bpf_trace_printk` says; `executed` counts the last run's instructions. Timers
+    `printed` collects what `bpf_trace_printk` says, `written` what an iterator writes, `signals` the process
+    or thread, and the number, of those that were sent; `executed` counts the last run's instructions. Timers
     that programs start go off in `run_timers()`, once a test has moved `time_ns` on.
     """
 
@@ -74,6 +75,8 @@ class Machine:
         self.random = random.Random(0)
         self.printed: list[str] = []
         self.packet: bytearray | None = None
+        self.signals: list[tuple[int, int]] = []
+        self.written = b""
         self.executed = 0
         self.timers = Timers(self.memory)
         # For generated code and helpers: steps left, and tail calls made, in this run.

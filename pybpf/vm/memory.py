@@ -137,11 +137,11 @@ class Memory:
                 raise Fault(f"{_what(address, size)}: byte {hole} of {region.name} was never written")
         return bytes(region.data[offset : offset + size])
 
-    def write(self, address: int, data: bytes) -> None:
+    def write(self, address: int, data: bytes, *, user: bool = False) -> None:
         """Put `data` at `address`."""
         if not data:
             return
-        region, offset = self._span(address, len(data), False)
+        region, offset = self._span(address, len(data), user)
         if not region.writable:
             raise Fault(f"{_what(address, len(data))}: {region.name} is read-only")
         region.data[offset : offset + len(data)] = data

@@ -47,7 +47,9 @@ class Helpers:
         try:
             return self._by_id[number]
         except KeyError:
-            raise Fault(f"the machine has no helper {helper_name(number)}#{number}") from None
+            name = helper_name(number)
+            cure = f': a test can give it one, machine.helpers["{name}"] = function' if arity(number) else ""
+            raise Fault(f"the machine has no helper {name}#{number}{cure}") from None
 
 
 @cache

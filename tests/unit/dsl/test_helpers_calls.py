@@ -209,6 +209,23 @@ def test_printk(module):
     assert machine.printed == ["pid 1000: foo ff%", "end"]
 
 
+def test_what_helpers_do_to_others_is_seen(module):
+    machine = machine_for(
+        module,
+        """
+        counts[1] = u64(send_signal(10) == 0) + 2 * u64(send_signal_thread(12) == 0)
+        counts[1] = counts.get(1, 0) + 4 * u64(send_signal(65) < 0)
+        counts[2] = u64(probe_write_user(u, "hi") == 0)
+        """,
+    )
+    place = machine.kernel.user(b"...")
+    machine.call("probe", 0, 0, place, 0)
+    task = machine.task
+    assert (machine.maps["counts"][1], machine.maps["counts"][2]) == (7, 1)
+    assert machine.signals == [(task.pid, 10), (task.tid, 12)]
+    assert machine.memory.read(int(place), 3, user=True) == b"hi."
+
+
 # Of infrared remotes, injected errors and TCP algorithms the kernel that was asked knows nothing.
 NOT_ASKED = ("rc_repeat", "rc_keydown", "rc_pointer_rel", "override_return", "tcp_send_ack")
 

@@ -450,3 +450,21 @@ def test_what_an_iterator_can_not_do(lowered: Lowered, line: str, message: str) 
 def test_only_an_iterator_writes_to_its_file(lowered: Lowered) -> None:
     with pytest.raises(LoweringError, match="a kprobe can't call seq_printf: only programs of type iter can"):
         lowered("@kprobe('f')\ndef probe(m: 'struct seq_file *'):\n    seq_printf(m, 'x')\n")
+
+
+def test_what_an_iterator_writes(module):
+    lines = [
+        "task = ctx.task",
+        "    if task:",
+        '        seq_printf(ctx.meta.seq, "%d %s\\n", task.pid, task.comm)',
+        "    else:",
+        '        seq_printf(ctx.meta.seq, "end\\n")',
+    ]
+    target = Target("reference", btf.reference())
+    machine = Machine(lower(module(ITERATOR.format("\n".join(lines))), {}, target), btf=target.btf)
+    new = machine.kernel.new
+    meta = new("struct bpf_iter_meta", seq=new("struct seq_file"))
+    for number in (7, 8, None):
+        task = new("struct task_struct", pid=number, comm="cat") if number else None
+        machine.run("probe", new("struct bpf_iter__task", meta=meta, task=task))
+    assert machine.written == b"7 cat\n8 cat\nend\n"
