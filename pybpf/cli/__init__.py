@@ -73,8 +73,9 @@ def _run(words: Sequence[str]) -> int:
         raise UsageError(f"no {what} {command!r}{near(command, known)}: `pybpf --help` shows all")
     import importlib
 
-    from pybpf.cli.arguments import Parser
+    from pybpf.cli.arguments import Parser, joined
 
+    rest = joined(rest)
     module = importlib.import_module(f"pybpf.cli.{command}")
     parser = Parser(command, COMMANDS[command])
     module.add_arguments(parser, rest)

@@ -9,8 +9,10 @@ from typing import NoReturn
 
 from pybpf.errors import UsageError, near, near_names
 
-__all__ = ["Parser", "add_btf", "choice", "count", "seconds", "size", "use_btf"]
+__all__ = ["Parser", "add_btf", "choice", "count", "joined", "seconds", "size", "use_btf"]
 
+# Options whose values may begin with a sign.
+_SIGNED = ("--fields", "--sort")
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30}
 
 
@@ -58,6 +60,17 @@ class Parser(argparse.ArgumentParser):
         options = {option.lstrip("-"): option for action in self._actions for option in action.option_strings}
         found = [options[name] for name in near_names(name.lstrip("-"), options)]
         return f" (did you mean {' or '.join(found)}?)" if found else ""
+
+
+def joined(words: Sequence[str]) -> list[str]:
+    """`--sort -size` as `--sort=-size`: a sign before a field's name makes no option of it."""
+    found: list[str] = []
+    for word in words:
+        if found and found[-1] in _SIGNED and word.startswith("-") and not word.startswith("--"):
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
 
 
 def choice(*names: str) -> Callable[[str], str]:

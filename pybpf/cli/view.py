@@ -88,7 +88,7 @@ def _check(args: argparse.Namespace, room: int | None) -> None:
         raise UsageError("-o raw has whole records: --fields goes with all other forms")
     gathered = args.sort or args.summary
     if args.top and not gathered:
-        raise UsageError("--top needs an order: --sort=-FIELD, for the greatest first; or --summary")
+        raise UsageError("--top needs an order: --sort -FIELD, for the greatest first; or --summary")
     if getattr(args, "interval", None) and not gathered:
         raise UsageError("--interval is about what is held back: it goes with --sort, --summary or --hist")
     if args.by and not args.summary:

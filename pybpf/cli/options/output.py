@@ -24,7 +24,7 @@ def add(parser: Parser) -> None:
         "--fields",
         metavar="NAMES",
         default="",
-        help="a,b: these alone; +c: one more; -d: one less (write --fields=-d); a name stands for all below"
+        help="a,b: these alone; +c: one more; -d: one less; a name stands for all below"
         " it (`proc`); `pybpf inspect PROGRAM --show schema` shows all",
     )
     group.add_argument(
@@ -45,8 +45,7 @@ def add(parser: Parser) -> None:
         "--sort",
         metavar="FIELDS",
         default="",
-        help="hold events back, and show them in this order: op,-delta_us; - is for the greatest first"
-        " (write --sort=-delta_us)",
+        help="hold events back, and show them in this order: op,-delta_us; - is for the greatest first",
     )
     group.add_argument("--top", metavar="N", type=count, help="of those that are in order, only the first")
     group.add_argument(

@@ -6,7 +6,7 @@ import argparse
 
 import pytest
 
-from pybpf.cli.arguments import size
+from pybpf.cli.arguments import joined, size
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,18 @@ def test_what_is_no_size(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError) as caught:
         size(text)
     assert str(caught.value) == f"{text!r} is no size above 0 and below 2G, such as 512K or 8M"
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("run x --sort -size", "run x --sort=-size"),
+        ("run x --sort -size -v --fields -a,+b -q", "run x --sort=-size -v --fields=-a,+b -q"),
+        ("run x --sort op -v", "run x --sort op -v"),
+        ("run x --sort --top 5", "run x --sort --top 5"),
+        ("run x --sort=-size -v", "run x --sort=-size -v"),
+        ("", ""),
+    ],
+)
+def test_fields_with_a_sign(words: str, found: str) -> None:
+    assert joined(words.split()) == found.split()

@@ -80,7 +80,7 @@ WRONG = {
         "--filter: 'READ' is no Op (did you mean 'F_READ'?)\n    delta_us>5,op==READ\n                   ^"
     ),
     "run trace_fsslower --top 5": (
-        "--top needs an order: --sort=-FIELD, for the greatest first; or --summary"
+        "--top needs an order: --sort -FIELD, for the greatest first; or --summary"
     ),
     "run trace_fsslower --interval 5": (
         "--interval is about what is held back: it goes with --sort, --summary or --hist"

@@ -57,7 +57,7 @@ def test_the_columns_of_the_program(capsys: pytest.CaptureFixture[str], path: Pa
 
 
 def test_conditions_and_order(capsys: pytest.CaptureFixture[str], path: Path) -> None:
-    words = ["--filter", "delta_us>35000", "--sort=-delta_us", "--top", "2", "-o", "csv"]
+    words = ["--filter", "delta_us>35000", "--sort", "-delta_us", "--top", "2", "-o", "csv"]
     assert run(capsys, path, *words, "--fields", "file,delta_us,timestamp") == (
         0,
         "file,delta_us,timestamp\r\nf39,39000,2024-02-29T12:00:00.000000040Z\r\n"
