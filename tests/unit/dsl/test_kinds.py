@@ -452,7 +452,7 @@ def test_only_an_iterator_writes_to_its_file(lowered: Lowered) -> None:
         lowered("@kprobe('f')\ndef probe(m: 'struct seq_file *'):\n    seq_printf(m, 'x')\n")
 
 
-def test_what_an_iterator_writes(module):
+def test_what_an_iterators_file_holds(module):
     lines = [
         "task = ctx.task",
         "    if task:",
