@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         view = view_of(args, recording.layout, recording.columns, recording.fields, console.room)
         name, kernel = escape(recording.program), escape(recording.kernel)
         console.say(f"replaying {name}, begun at {recording.begun} on {kernel}")
-        show(recording, view, console, args, lambda batch: None)
+        show(recording, view, console, args)
         console.close()
         if recording.damage:
             raise BpfError(escape(recording.damage))

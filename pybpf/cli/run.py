@@ -100,8 +100,18 @@ def _events(
         also = []
         if args.inflight:
             also = [owned.enter_context(when_asked(partial(list_in_flight, session, console)))]
-        ends = (prepare, signals.fileno(), args.interval, recorder, also)
-        show(session, view, console, args, *ends, counts=partial(_counts, program, session))
+        show(
+            session,
+            view,
+            console,
+            args,
+            prepare=prepare,
+            wake=signals.fileno(),
+            interval=args.interval,
+            recorder=recorder,
+            also=also,
+            counts=partial(_counts, program, session),
+        )
         if args.inflight:
             list_in_flight(session, console)
         warn_of_missed(session, console)
