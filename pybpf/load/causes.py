@@ -138,6 +138,17 @@ CAUSES = (
         "read the field by its name, of the type that the object has",
     ),
     Cause(
+        r"is not modifiable",
+        "the kernel lets programs change the results only of what may fail anyway",
+        "take a security hook, such as security_file_open, or a function that is listed in"
+        " /sys/kernel/debug/error_injection/list; fexit may look at any",
+    ),
+    Cause(
+        r"is not sleepable|programs can be sleepable",
+        "nothing may wait where this program is to run",
+        "leave sleepable=True out, or take a place where it may",
+    ),
+    Cause(
         r"div(ision)? by zero|invalid shift",
         "this constant is refused: a division by 0, or a shift by as many bits as there are or more",
         "use another constant",

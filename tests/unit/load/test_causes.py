@@ -67,6 +67,8 @@ REASONS = {
     ),
     "6.1-exit_value": ("a program of this type may not return that", "r0 is the number 5"),
     "6.1-reference": ("something that was acquired", ""),
+    "6.1-not_modifiable": ("the kernel lets programs change the results only", ""),
+    "6.1-not_sleepable": ("nothing may wait where this program is to run", ""),
     "6.18-division": ("this constant is refused", ""),
     "6.18-shift": ("this constant is refused", ""),
 }
