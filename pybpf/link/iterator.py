@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 
@@ -21,14 +22,21 @@ class Iterator(Link):
     """An iterator: each `read()` goes through all objects. A pinned one is read by anyone, as by `cat`."""
 
     def read(self) -> bytes:
-        """What the program wrote, by seq_write() and seq_printf(), for all objects as they are now."""
-        with Fd(command(bpf.BPF_ITER_CREATE, link_fd=self.fileno()), f"{self.kind} {self.symbol}") as file:
+        """What the program wrote, by seq_write() and seq_printf(), for all objects as they are now.
+
+        Raises SyscallError (E2BIG: it wrote more than 32 KiB for one object).
+        """
+        what = f"{self.kind} {self.symbol}"
+        with Fd(command(bpf.BPF_ITER_CREATE, link_fd=self.fileno()), what) as file:
             parts: list[bytes] = []
             while True:
                 try:
                     part = os.read(file.fileno(), _CHUNK)
+                except BlockingIOError:  # a million objects that nothing was written of: there are more
+                    continue
                 except OSError as error:
-                    raise SyscallError("read", error.errno or 0, f"{self.kind} {self.symbol}") from None
+                    why = ": it writes too much for one object" if error.errno == errno.E2BIG else ""
+                    raise SyscallError("read", error.errno or 0, what + why) from None
                 if not part:
                     return b"".join(parts)
                 parts.append(part)

@@ -244,16 +244,43 @@ def test_nothing_to_look_in(monkeypatch: pytest.MonkeyPatch) -> None:
         assert link.resolve([Function(("/x",))], kind) == ((), (link.Missing("/x", why),))
 
 
-def test_the_descriptor_that_iterates_is_closed(monkeypatch: pytest.MonkeyPatch, kernel: Kernel) -> None:
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (errno.EACCES, "read: Permission denied (EACCES): iterator task"),
+        (
+            errno.E2BIG,
+            "read: Argument list too long (E2BIG): iterator task: it writes too much for one object",
+        ),
+    ],
+)
+def test_the_descriptor_that_iterates_is_closed(
+    monkeypatch: pytest.MonkeyPatch, code: int, text: str
+) -> None:
     opened: list[Fd] = []
     monkeypatch.setattr(iterator, "Fd", lambda number, what: opened.append(Fd(number, what)) or opened[-1])
 
     def read(fd: int, size: int) -> bytes:
-        raise OSError(errno.EACCES, "")
+        raise OSError(code, "")
 
     with iterator.attach(3, "task") as attached:
         monkeypatch.setattr(iterator.os, "read", read)
         with pytest.raises(SyscallError) as caught:
             attached.read()
-    assert str(caught.value) == "read: Permission denied (EACCES): iterator task"
+    assert str(caught.value) == text
     assert [each.closed for each in opened] == [True, True]
+
+
+def test_an_iterator_that_says_nothing_of_a_million_objects(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Any] = [BlockingIOError(), b"a", BlockingIOError(), b"b", b""]
+
+    def read(fd: int, size: int) -> bytes:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        assert isinstance(answer, bytes)
+        return answer
+
+    with iterator.attach(3, "task") as attached:
+        monkeypatch.setattr(iterator.os, "read", read)
+        assert attached.read() == b"ab"
