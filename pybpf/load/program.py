@@ -151,12 +151,14 @@ def load_program(
         try:
             descriptor = with_memlock(lambda: _retried(fields))
         except SyscallError as first:
-            if debug and first.errno == errno.E2BIG:  # no line info before 5.0
-                return load_program(spec, maps, image=image)
             result, log = _with_log(fields)
             if isinstance(result, SyscallError):
-                from pybpf.load import verifier
+                if log.strip():
+                    from pybpf.load import verifier
 
-                raise (verifier.error(spec, log) if log.strip() else _refused(spec, first)) from None
+                    raise verifier.error(spec, log) from None
+                if debug and first.errno == errno.E2BIG:  # no line info before 5.0
+                    return load_program(spec, maps, image=image)
+                raise _refused(spec, first) from None
             descriptor = result
     return Program(spec, Fd(descriptor, f"program {spec.name}"))
