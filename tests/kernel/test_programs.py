@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import json
 import mmap
 import os
@@ -83,9 +84,10 @@ class TestOpen:
         os.close(os.open(folder, os.O_DIRECTORY | os.O_PATH))
 
     def shown(self, folder: Path, **values: Any) -> Events:
-        """Without the files that are opened while it is attached."""
+        """From the first file of the work on, without those that are opened to take the probes off."""
         events = shown("trace_open", lambda: self.work(folder), pid=os.getpid(), **values)
-        return [event for event in events if not event["file"].startswith("/sys/")]
+        events = list(itertools.dropwhile(lambda event: not event["file"].endswith("there"), events))
+        return [event for event in events if not event["file"].startswith(("/sys/", "/proc/"))]
 
     @pytest.fixture(autouse=True)
     def _stay_here(self) -> Any:
