@@ -23,7 +23,7 @@ def position(cx: Context, key: Any, count: int, owner: Value) -> int | Scalar:
         return int(key) % count
     if not isinstance(key, Scalar):
         raise cx.error(f"an index is a number, not {describe(key)}")
-    if key.layout.signed:
+    if key.least < 0:
         word = f"u{key.layout.size * 8}"
         raise cx.error(f"this index, {key.describe()}, may be negative: convert it, as in {word}(...)")
     return key

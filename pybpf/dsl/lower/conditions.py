@@ -11,7 +11,7 @@ from pybpf.codegen.ir import Block
 from pybpf.dsl.decorators import Func
 from pybpf.dsl.lower.base import Lowerer
 from pybpf.dsl.lower.checks import limits, null_checks
-from pybpf.dsl.lower.operators import comparison, static_comparison
+from pybpf.dsl.lower.operators import arithmetic, comparison, static_comparison
 from pybpf.dsl.maybe import Maybe
 from pybpf.dsl.values import Condition, Value, describe
 
@@ -29,11 +29,16 @@ class Conditions(Lowerer):
             self.scope.limit(name, most)
 
     def _known(self, node: ast.expr) -> Any:
-        """The value of a constant or a name, if it is known at build time."""
+        """The value of a constant, a name, a length or a sum of these, if it is known at build time."""
         if isinstance(node, ast.Constant):
             return node.value
         if isinstance(node, ast.Name) and (node.id in self.scope.names or node.id in self.globals):
             return self.value(node)
+        if isinstance(node, ast.BinOp):
+            sides = self._known(node.left), self._known(node.right)
+            return arithmetic(self.cx, node.op, *sides) if all(isinstance(it, int) for it in sides) else None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "len":
+            return self.value(node)  # which makes no code
         return None
 
     def branch(self, node: ast.expr, then: Block, otherwise: Block) -> None:

@@ -206,6 +206,8 @@ def comparison(cx: Context, op: ast.cmpop, a: Any, b: Any) -> Condition | bool:
         raise cx.error("`in` looks for a key in a map, or in a tuple or list known at build time")
     if isinstance(a, KernelPointer) or isinstance(b, KernelPointer):
         return _pointers(cx, name, a, b)
+    if a is None or b is None:
+        raise cx.error(f"{describe(b if a is None else a)} is never None")
     layout = _type(cx, a, b, order=True)
     left = a.op if isinstance(a, Scalar) else integer(cx, a, layout, "the left side")
     right = b.op if isinstance(b, Scalar) else integer(cx, b, layout, "the right side")
@@ -244,6 +246,7 @@ def _type(cx: Context, a: Any, b: Any, order: bool = False) -> Int:
             layouts.append(side.layout)
         elif not isinstance(side, int):
             cure = side.cure() if isinstance(side, Value) else ""
+            cure = ": a probe has whole numbers only" if isinstance(side, float) else cure
             raise cx.error(f"this takes numbers, and {describe(side)} is none{cure}")
     if len(layouts) == 1:
         return layouts[0]

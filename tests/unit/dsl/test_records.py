@@ -292,6 +292,18 @@ CASES = {
         [(5, 14)],
         {1: 9, 2: 6, 3: 2},
     ),
+    "indices that are seen to be small enough": (
+        """
+        row = Array[u64, 4](1, 2, 3, 4)
+        if a < len(row):
+            counts[1] = row[a]
+        if b <= len(row) - 1:
+            counts[2] = row[b]
+        counts[3] = row[i32(b) & 3]
+        """,
+        [(1, 3), (4, 7)],
+        {1: 2, 2: 4, 3: 4},
+    ),
     "signed bit fields": (
         """
         made = Flags(level=Bits[i8, 4](a), kind=Bits[u8, 3](b), more=i32(a) & 7)
