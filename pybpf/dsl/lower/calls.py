@@ -65,6 +65,7 @@ class Calls(Displays):
             raise cx.error(f"{callee.source.name}: {error}", node) from None
         file = cx.file
         inner = type(self)(cx, callee.source, outcomes)
+        inner.scope.given = list(bound.values())
         for name, value in bound.items():
             inner.scope.assign(name, value)
         cx.file = callee.source.file

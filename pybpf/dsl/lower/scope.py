@@ -12,6 +12,7 @@ from pybpf.dsl.context import Context
 from pybpf.dsl.kernel import KernelPointer
 from pybpf.dsl.maybe import Maybe
 from pybpf.dsl.memory import PathState
+from pybpf.dsl.records import RecordValue
 from pybpf.dsl.types import boolean, i64, u64
 from pybpf.dsl.values import Scalar, Value, integer
 from pybpf.errors import LoweringError
@@ -75,6 +76,8 @@ class Scope:
     def __init__(self, cx: Context) -> None:
         self.cx = cx
         self.names: dict[str, _Binding] = {}
+        # What was handed in: others hold it too.
+        self.given: list[Any] = []
         self._locals: dict[tuple[str, int], Local] = {}
 
     def assign(self, name: str, value: Any) -> None:
@@ -224,9 +227,9 @@ class Scope:
             layout = _common(kinds, numbers)
             if layout is not None:
                 return self._as_number(name, layout, paths)
-        maybe = self._as_maybe(name, paths)
-        if maybe is not None:
-            return maybe
+        whole = self._as_maybe(name, paths) or self._as_record(name, paths)
+        if whole is not None:
+            return whole
         nullable = next((kind for kind in kinds if kind.nullable), None)
         if len(kinds) == len(found) and nullable and all(_like(nullable, kind) for kind in kinds):
             whole = next(b for b in found if isinstance(b, _Variable) and b.kind is nullable)
@@ -252,6 +255,25 @@ class Scope:
             least, most = min(least, low), max(most, high)
         return _Variable(Scalar(Op("get", attr=local), layout, most, least), (local,), build.location)
 
+    def _as_record(self, name: str, paths: list[Path]) -> _Binding | None:
+        """One of several records of a kind, which nothing else stands for: a copy of its members."""
+        kinds = []
+        for path in paths:
+            binding = path.names[name]
+            kind = binding.kind if isinstance(binding, _Variable) else None
+            others = [each for other, each in path.names.items() if other != name]
+            if not isinstance(kind, RecordValue) or kind.prefix or _holds([*others, *self.given], kind):
+                return None
+            kinds.append(kind)
+        if any(kind.layout is not kinds[0].layout for kind in kinds):
+            return None
+        made = RecordValue.new(kinds[0].layout)
+        for path, kind in zip(paths, kinds):
+            self.cx.build.block = path.block
+            for member, local in made.members.items():
+                self.cx.build.set(local, self.cx.build.get(kind.members[member]))
+        return _Variable(made, (), self.cx.build.location)
+
     def _as_maybe(self, name: str, paths: list[Path]) -> _Binding | None:
         """A variable that is None on some paths, and on others a value or one that may be None."""
         found = [path.names[name] for path in paths]
@@ -273,6 +295,19 @@ class Scope:
                 build.set(local, value)
         kind = Maybe(kinds[0], Op("get", attr=locals_[-1]))
         return _Variable(kind, locals_, build.location)
+
+
+def _holds(owner: Any, record: RecordValue) -> bool:
+    """Whether a record, or a part of it, is what `owner` stands for, or is in it."""
+    if isinstance(owner, (_Variable, _Constant)):
+        return _holds(owner.kind if isinstance(owner, _Variable) else owner.value, record)
+    if isinstance(owner, dict):
+        owner = list(owner.values())
+    if isinstance(owner, (list, tuple)):
+        return any(_holds(each, record) for each in owner)
+    if isinstance(owner, Maybe):
+        owner = owner.value
+    return isinstance(owner, RecordValue) and owner.members is record.members
 
 
 def _range(binding: _Binding) -> tuple[int, int]:

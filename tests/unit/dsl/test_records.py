@@ -304,6 +304,24 @@ CASES = {
         [(1, 3), (4, 7)],
         {1: 2, 2: 4, 3: 4},
     ),
+    "one record or another": (
+        """
+        p = Point(1, 2) if a > 3 else Point(3, 4)
+        if b > 3:
+            q = Point(x=5)
+        else:
+            q = p
+            q.y = 9
+        q2 = Point(10, 20)
+        if a > 3:
+            q2 = Point(30, 40)
+        q2.y += 1
+        counts[1] = u64(p.x * 10 + p.y)
+        counts[2] = u64(q2.x + q2.y)
+        """.replace("q = p\n", "q = Point(p.x, p.y)\n"),
+        [(5, 14)],
+        {1: 12, 2: 71},
+    ),
     "signed bit fields": (
         """
         made = Flags(level=Bits[i8, 4](a), kind=Bits[u8, 3](b), more=i32(a) & 7)
