@@ -5,6 +5,7 @@ A command's module has `add_arguments(parser, argv)` and `run(args)`, which retu
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,8 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit status: 0, 1 (it failed), 2 (wrong usage), 130 (^C)."""
+    if argv is None:  # a process of our own, where what is imported stays: it isn't searched for garbage
+        gc.disable()
     words = sys.argv[1:] if argv is None else argv
     # Taken out first: whatever is wrong with the other words, it says how to tell.
     debug = "--debug" in words
@@ -77,6 +80,9 @@ def _run(words: Sequence[str]) -> int:
 
     rest = joined(rest)
     module = importlib.import_module(f"pybpf.cli.{command}")
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
     parser = Parser(command, COMMANDS[command])
     module.add_arguments(parser, rest)
     status: int = module.run(parser.parse(rest))
