@@ -99,7 +99,7 @@ def _xz(file: IO[bytes]) -> IO[bytes]:
 
 def _zstd(file: IO[bytes]) -> IO[bytes]:
     if sys.version_info >= (3, 14):
-        from compression import zstd
+        from compression import zstd  # novermin
 
         return cast("IO[bytes]", zstd.open(file))
     try:

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         groups = {
             name: (GROUPS[name].title, list(GROUPS[name].find()))
             for name in chosen
-            if full or not GROUPS[name].long
+            if full or not GROUPS[name].long  # novermin
         }
         answer = overall()
     else:

@@ -43,8 +43,8 @@ def test_a_full_hash_says_so() -> None:
         with pytest.raises(SyscallError) as caught:
             made.update(b"bbbb", bytes(8))
         assert str(caught.value) == (
-            "bpf(BPF_MAP_UPDATE_ELEM): Argument list too long (E2BIG): the map is full, or has no such index: "
-            "it needs more max_entries"
+            "bpf(BPF_MAP_UPDATE_ELEM): Argument list too long (E2BIG): the map is full, or has no such index:"
+            " it needs more max_entries"
         )
 
 
