@@ -11,7 +11,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from pybpf.uapi.bpf import BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP
-from pybpf.vm.errors import Fault
+from pybpf.vm.helpers.output import ring_of
 from pybpf.vm.helpers.table import helper
 from pybpf.vm.maps import RingBuffer, UserRingBuffer
 
@@ -64,11 +64,7 @@ def bpf_ringbuf_reserve_dynptr(machine: Machine, map: int, size: int, flags: int
 def _end(machine: Machine, ptr: int, *, discard: bool) -> None:
     address, _, _ = _get(machine, ptr)
     if address:
-        rings = (map for map in machine.maps.values() if isinstance(map, RingBuffer) and map.holds(address))
-        ring = next(rings, None)
-        if ring is None:
-            raise Fault(f"the dynptr at {ptr:#x} holds no record that was reserved in a ring buffer")
-        ring.commit(address, discard=discard)
+        ring_of(machine, address).commit(address, discard=discard)
         machine.memory.write(ptr, _FORM.pack(0, 0, 0))
 
 

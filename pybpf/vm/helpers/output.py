@@ -29,6 +29,7 @@ __all__ = [
     "bpf_snprintf",
     "bpf_trace_printk",
     "bpf_trace_vprintk",
+    "ring_of",
 ]
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def bpf_ringbuf_reserve(machine: Machine, map: int, size: int, flags: int) -> in
     return 0 if flags else machine.map_at(map, RingBuffer).reserve(size)
 
 
-def _ring_of(machine: Machine, data: int) -> RingBuffer:
+def ring_of(machine: Machine, data: int) -> RingBuffer:
+    """The ring buffer that a record was reserved in."""
     for map in machine.maps.values():
         if isinstance(map, RingBuffer) and map.holds(data):
             return map
@@ -61,12 +63,12 @@ def _ring_of(machine: Machine, data: int) -> RingBuffer:
 
 @helper
 def bpf_ringbuf_submit(machine: Machine, data: int, flags: int) -> None:
-    _ring_of(machine, data).commit(data, discard=False)
+    ring_of(machine, data).commit(data, discard=False)
 
 
 @helper
 def bpf_ringbuf_discard(machine: Machine, data: int, flags: int) -> None:
-    _ring_of(machine, data).commit(data, discard=True)
+    ring_of(machine, data).commit(data, discard=True)
 
 
 @helper
