@@ -254,3 +254,40 @@ def named(report: Report) -> bool:
     """Is one of bash's own functions among what was sampled?"""
     found = stacks_of([json.loads(line) for line in report.lines("json")])
     return any("execute_command_internal" in stack for stack in found)
+
+
+FULL = '''
+"""Keep a start of each system call, in a map that is too small."""
+from pybpf import Events, Gadget, HashMap, Param, Record, raw_tracepoint, u32, u64
+from pybpf.helpers import current, ktime_get_ns
+
+gadget = Gadget("full", columns="at")
+me = Param("me", u32, 0, "this process")
+
+class Event(Record):
+    at: u64
+
+few = HashMap("few", u64, u64, max_entries=2)
+roomy = HashMap("roomy", u32, u64, max_entries=64)
+events = Events("events", Event)
+
+@raw_tracepoint("sys_enter")
+def probe():
+    if current.pid == me:
+        few[ktime_get_ns()] = 1
+        roomy[1] = 1
+        event = events.reserve()
+        if event:
+            event.at = 1
+            events.submit(event)
+'''
+
+
+def test_a_map_that_is_full_is_told_of(tmp_path: Path) -> None:
+    path = tmp_path / "full.py"
+    path.write_text(FULL)
+    with Session(load(str(path)), {"me": os.getpid()}) as session:
+        for _ in range(5):
+            os.getppid()
+        assert list(session.dropped) == ["few"]
+        assert session.dropped["few"] >= 3
