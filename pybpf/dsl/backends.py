@@ -49,6 +49,7 @@ class Planned(NamedTuple):
     places: tuple[Function, ...]
     cookies: tuple[int, ...] = ()
     maxactive: int = 0
+    pid: int = 0
 
 
 def places_of(probe: Probe, values: Mapping[str, Any], target: Target) -> dict[Function, int]:
@@ -80,7 +81,7 @@ def plan(probes: Iterable[Probe], values: Mapping[str, Any], target: Target) -> 
         if probe.kind == "kretprobe"
     }
     return [
-        each
+        each._replace(pid=probe.process(values))
         for probe, places in placed
         for each in (
             _marked(probe, places, target.usdt)

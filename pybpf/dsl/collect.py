@@ -78,7 +78,7 @@ def _reachable(values: list[Any]) -> Iterator[Map | Param]:
             names = value.source.names()
             values.extend(names[name] for name in _mentioned(value.source.function.__code__) if name in names)
             if isinstance(value, Probe):
-                values += [value.where, value.cookie]
+                values += [value.where, value.cookie, value.pid]
 
 
 def _mentioned(code: CodeType) -> Iterator[str]:

@@ -107,6 +107,9 @@ class Func:
         return self.source.function(*args, **keywords)
 
 
+# What a parameter for a process has when it isn't given.
+_NO_PID = 0xFFFF_FFFF
+
 Where = Union[str, Selected, Sampling]
 Rate = Union[int, Param]
 Cookie = Union[int, Param, Sequence[int]]
@@ -118,7 +121,7 @@ class Probe:
 
     `where` may name system calls, when `syscall`. `maxactive` is as `spec.Attach` has it; `cookie` is what
     `get_attach_cookie()` gives: everywhere the same, or one number for each place. A `sleepable` one may call
-    helpers that wait.
+    helpers that wait. `pid` is the one process to be probed in, if not all.
     """
 
     def __init__(
@@ -130,6 +133,7 @@ class Probe:
         syscall: bool = False,
         maxactive: int = 0,
         sleepable: bool = False,
+        pid: int | Param = 0,
     ) -> None:
         self.source = Source(function)
         self.name = function.__name__
@@ -139,6 +143,7 @@ class Probe:
         self.syscall = syscall
         self.maxactive = maxactive
         self.sleepable = sleepable
+        self.pid = pid
 
     def __repr__(self) -> str:
         return f"the probe {self.name}"
@@ -155,6 +160,11 @@ class Probe:
         if not all(isinstance(number, int) and 0 <= number < 1 << 64 for number in numbers):
             raise UsageError("a cookie is a number of 64 bits, without a sign")
         return numbers if any(numbers) else ()
+
+    def process(self, values: Mapping[str, Any]) -> int:
+        """The one process to be probed in, when parameters have these values; 0 for all."""
+        found: int = values[self.pid.name] if isinstance(self.pid, Param) else self.pid
+        return found if 0 < found < _NO_PID else 0
 
 
 def func(function: Callable[..., Any]) -> Func:
@@ -260,30 +270,33 @@ def tp_btf(where: Where, *, cookie: Cookie = 0) -> _Decorator:
     return _decorator("tp_btf", where, "a tracepoint's name", "sched_switch", cookie)
 
 
-def uprobe(where: Where, *, sleepable: bool = False, cookie: Cookie = 0) -> _Decorator:
+def uprobe(where: Where, *, pid: Rate = 0, sleepable: bool = False, cookie: Cookie = 0) -> _Decorator:
     """Run at the entry of a function of a program or library, in any process (perf PMU, Linux 4.17).
 
     `where` is a file and a symbol of it, `"/bin/bash:readline"`, or an offset, `"/bin/bash:0x1000"`; a
     library goes by its name, as in `"libc.so.6:malloc"`. The parameters are the function's own; pointers are
-    to memory of the process. A `sleepable` one may call helpers that wait, such as copy_from_user, which
-    brings pages into memory (Linux 6.0); so may uretprobe.
+    to memory of the process. `pid`, a number or a parameter, makes it run in one process only, at no cost
+    for others; so it does for uretprobe and usdt. A `sleepable` one may call helpers that wait, such as
+    copy_from_user, which brings pages into memory (Linux 6.0); so may uretprobe.
     """
-    return _decorator("uprobe", where, _SYMBOL, "libc.so.6:malloc", cookie, sleepable=sleepable)
+    return _decorator("uprobe", where, _SYMBOL, "libc.so.6:malloc", cookie, sleepable=sleepable, pid=pid)
 
 
-def uretprobe(where: Where, *, sleepable: bool = False, cookie: Cookie = 0) -> _Decorator:
+def uretprobe(where: Where, *, pid: Rate = 0, sleepable: bool = False, cookie: Cookie = 0) -> _Decorator:
     """Run when such a function returns (Linux 4.17); the one parameter is what it returned."""
-    return _decorator("uretprobe", where, _SYMBOL, "libc.so.6:malloc", cookie, sleepable=sleepable)
+    return _decorator("uretprobe", where, _SYMBOL, "libc.so.6:malloc", cookie, sleepable=sleepable, pid=pid)
 
 
-def usdt(where: Where, *, cookie: Cookie = 0) -> _Decorator:
+def usdt(where: Where, *, pid: Rate = 0, cookie: Cookie = 0) -> _Decorator:
     """Run at a place that the authors of a program or library marked, with what they hand over (Linux 4.20).
 
     `where` is file, provider and name, `"/usr/bin/python3:python:gc__start"`; a library goes by its name. The
     parameters are the probe's arguments, in its order; pointers are to memory of the process. Where the
     arguments lie is read from the file when the program is lowered for this host.
     """
-    return _decorator("usdt", where, "a file, a provider and a name", "libc.so.6:libc:setjmp", cookie)
+    return _decorator(
+        "usdt", where, "a file, a provider and a name", "libc.so.6:libc:setjmp", cookie, pid=pid
+    )
 
 
 def perf_event(

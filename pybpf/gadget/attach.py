@@ -102,7 +102,7 @@ class Attachments:
             with contextlib.ExitStack() as pair:
                 for program in programs:
                     how = program.spec.attach
-                    options = (how.cookie(place), how.maxactive)
+                    options = (how.cookie(place), how.maxactive, how.pid)
                     link = pair.enter_context(attach(how.kind, program.fileno(), symbol, *options))
                     self._runs.append((program, symbol, link))
                 self._owned.enter_context(pair.pop_all())

@@ -102,12 +102,12 @@ def _kind(name: str) -> Kind:
     return KINDS[name]
 
 
-def attach(kind: str, program: int, symbol: str, cookie: int = 0, maxactive: int = 0) -> Link:
+def attach(kind: str, program: int, symbol: str, cookie: int = 0, maxactive: int = 0, pid: int = 0) -> Link:
     """Attach a program, by its descriptor, as `spec.Attach.kind` says.
 
-    `cookie` and `maxactive` are for kinds that have them.
+    `cookie`, `maxactive` and `pid` are for kinds that have them.
     """
-    options = {"cookie": cookie, "maxactive": maxactive}
+    options = {"cookie": cookie, "maxactive": maxactive, "pid": pid}
     return _kind(kind).attach(program, symbol, **{name: value for name, value in options.items() if value})
 
 

@@ -87,13 +87,15 @@ class Attach(NamedTuple):
     """How a program is attached: `kind` as in `pybpf.link.KINDS` (`kprobe`, …), and to which places.
 
     `cookies`, one a place, are what the program gets by `get_attach_cookie()`; there may be none.
-    `maxactive` is how many calls a kretprobe sees at a time, 0 for as many as the kernel likes.
+    `maxactive` is how many calls a kretprobe sees at a time, 0 for as many as the kernel likes. `pid` is the
+    one process that functions of files are probed in, 0 for all.
     """
 
     kind: str
     functions: tuple[Function, ...]
     cookies: tuple[int, ...] = ()
     maxactive: int = 0
+    pid: int = 0
 
     def cookie(self, function: Function) -> int:
         """The cookie of a place, or 0."""

@@ -44,7 +44,7 @@ def attach(loaded: load.Loaded) -> link.Link:
     (program,) = loaded.programs.values()
     how = program.spec.attach
     (symbol,) = link.resolve(how.functions, how.kind).found
-    return link.attach(how.kind, program.fileno(), symbol)
+    return link.attach(how.kind, program.fileno(), symbol, pid=how.pid)
 
 
 def count(loaded: load.Loaded) -> int:
@@ -250,6 +250,17 @@ def probe(ctx: "struct bpf_perf_event_data *"):
     before = count(made)
     sum(range(1_000_000))
     assert count(made) == before
+
+
+@pytest.mark.parametrize("kind", ["uprobe", "uretprobe"])
+def test_a_probe_of_one_process_only(loaded: Load, kind: str) -> None:
+    text = f"@{kind}('libc.so.6:getauxval', pid={{}})\ndef probe(x: u64):\n    counts.add(0)\n"
+    made = loaded(text.format(os.getpid()))
+    with attach(made):
+        ask_for_the_page_size()
+        assert count(made) == 1
+    (program,) = made.spec.programs
+    assert program.attach.pid == os.getpid()
 
 
 def test_one_process_only(loaded: Load) -> None:

@@ -100,7 +100,7 @@ class _Maker:
             self._lower(cx, probe.source, given, f"a {probe.kind}", kind.returns)
         code = compile_function(cx.build.function, self.target, self.options)
         code += self._subprograms(cx)
-        attach = Attach(planned.attach, planned.places, planned.cookies, planned.maxactive)
+        attach = Attach(planned.attach, planned.places, planned.cookies, planned.maxactive, planned.pid)
         return ProgramSpec(
             planned.name,
             kind.type,

@@ -468,3 +468,13 @@ def test_what_an_iterators_file_holds(module):
         task = new("struct task_struct", pid=number, comm="cat") if number else None
         machine.run("probe", new("struct bpf_iter__task", meta=meta, task=task))
     assert machine.written == b"7 cat\n8 cat\nend\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "pid"), [("", 0), (", pid=7", 7), (", pid=target", 9), (", pid=unset", 0), (", pid=0", 0)]
+)
+@pytest.mark.parametrize("kind", ["uprobe", "uretprobe", "usdt"])
+def test_one_process_only(lowered: Lowered, kind: str, given: str, pid: int) -> None:
+    params = "target = Param('target', u32, 9, '')\nunset = Param('unset', u32, 0xFFFFFFFF, '')\n"
+    text = f"{params}@{kind}({PROBES[kind][0]!r}{given})\ndef probe():\n    return\n"
+    assert lowered(text).programs[0].attach.pid == pid

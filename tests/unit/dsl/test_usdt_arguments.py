@@ -108,9 +108,9 @@ def test_a_program_for_each_kind_of_place(lowered: Lowered) -> None:
     programs = lowered(text).programs
     assert [each.name for each in programs] == ["probe", "probe__2", "probe__3"]
     assert [each.attach for each in programs] == [
-        ("usdt.multi", (Function(("/lib/x.so:x:twice#0",)),), (3,), 0),
-        ("usdt.multi", (Function(("/lib/x.so:x:twice#1",)),), (3,), 0),
-        ("usdt", (Function(("/usr/bin/python3:python:gc__start",)),), (4,), 0),
+        ("usdt.multi", (Function(("/lib/x.so:x:twice#0",)),), (3,), 0, 0),
+        ("usdt.multi", (Function(("/lib/x.so:x:twice#1",)),), (3,), 0, 0),
+        ("usdt", (Function(("/usr/bin/python3:python:gc__start",)),), (4,), 0, 0),
     ]
     multi = bpf.BPF_TRACE_UPROBE_MULTI
     assert [each.attach_type for each in programs] == [multi, multi, 0]

@@ -32,7 +32,7 @@ class Kernel:
         ]
         return Resolved(tuple(filter(None, found)), tuple(missing))
 
-    def attach(self, kind: str, program: int, symbol: str, cookie: int = 0, maxactive: int = 0) -> Any:
+    def attach(self, kind: str, program: int, symbol: str, *options: int) -> Any:
         if f"{kind}:{symbol}" in self.refused:
             raise LoadError(f"{kind} {symbol}: it can't be probed", symbol)
         if "EPERM" in self.refused:
