@@ -108,6 +108,13 @@ class Conditions(Lowerer):
             self.cx.build.enter(more)
         self.cx.build.jump(outside)
 
+    def _branch_between(self, value: Value, limits: range, inside: Block, outside: Block) -> None:
+        more = self.cx.build.new_block("in")
+        self._branch_pair(ast.GtE(), value, limits.start, more, outside)
+        if more.preds:
+            self.cx.build.enter(more)
+            self._branch_pair(ast.Lt(), value, limits.stop, inside, outside)
+
     def _branch_pair(self, op: ast.cmpop, left: Any, right: Any, then: Block, otherwise: Block) -> None:
         if not isinstance(left, Value) and not isinstance(right, Value):
             return self.go(static_comparison(self.cx, op, left, right), then, otherwise)
@@ -117,6 +124,8 @@ class Conditions(Lowerer):
                 return self.go(right.contains(self.cx, left), inside, outside)
             if isinstance(right, (tuple, list)):
                 return self._branch_one_of(left, right, inside, outside)
+            if isinstance(right, range) and right.step == 1:
+                return self._branch_between(left, right, inside, outside)
         maybe = left if right is None else right
         if isinstance(maybe, Maybe) and (left is None or right is None):
             there = isinstance(op, (ast.IsNot, ast.NotEq))

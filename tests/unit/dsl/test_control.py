@@ -27,6 +27,10 @@ FUNCTIONS = {
         limits = {"default": 3}
         return max(*[quotient, rest, 2]) + min(a, *(b, 9)) + len(dict(a=1, **limits))
     """,
+    "in a range": """
+        inside = 2 * (b in range(3, 9)) + 4 * (a not in range(5)) + 8 * (b in range(9, 9))
+        return a + inside + 16 * (a in range(0, 40))
+    """,
     "any and all that are known": """
         return a + 2 * any([]) + 4 * all(()) + 8 * any([0, False, 3]) + 16 * all([1, b == b, 0])
     """,
