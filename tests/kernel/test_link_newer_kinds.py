@@ -111,7 +111,7 @@ def probe(sk: "struct bpf_sock *"):
     counts[1] = u64(sk.src_port)
     return 0
 """,
-        f"{UDP}.bind(('127.0.0.1', 45678))",
+        f"{UDP}.bind(('127.0.0.77', 45678))",
         (1, 45678),
         "PermissionError",
     ),
