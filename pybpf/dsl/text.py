@@ -130,7 +130,8 @@ class Bytes(Methods):
         _branch_pairs(cx, [(a, cx.build.const(b), size) for a, b, size in pairs], same, different)
 
     def _branch_bytes(self, cx: Context, other: Bytes, same: Block, different: Block) -> None:
-        if self.size != other.size or isinstance(self, Text) != isinstance(other, Text):
+        texts = isinstance(self, Text) and isinstance(other, Text)
+        if (self.size != other.size and not texts) or isinstance(self, Text) != isinstance(other, Text):
             raise cx.error(f"{self.describe()} can't be compared with {other.describe()}")
         mine, theirs = self.memory(cx), other.memory(cx)
         if isinstance(self, Text) and (mine.event or theirs.event):
@@ -140,8 +141,12 @@ class Bytes(Methods):
             )
         pairs = [
             (self.piece(cx, mine, at, step), other.piece(cx, theirs, at, step), step)
-            for at, step in chunks(self.size, mine, theirs)
+            for at, step in chunks(min(self.size, other.size), mine, theirs)
         ]
+        if self.size != other.size:  # the longer one ends where the shorter one has to
+            longer, place = (self, mine) if self.size > other.size else (other, theirs)
+            end = longer.piece(cx, place, min(self.size, other.size), 1)
+            pairs.append((end, cx.build.const(0), 1))
         _branch_pairs(cx, pairs, same, different)
 
     @method

@@ -292,6 +292,20 @@ CASES = {
         [(5, 14)],
         {1: 9, 2: 6, 3: 2},
     ),
+    "texts of two sizes": (
+        """
+        short, long = CString[8]("1234567"), CString[20]("1234567")
+        counts[1] = u64(short == long) + 2 * u64(long == short)
+        long[7] = ord("8")
+        counts[2] = u64(short == long) + 2 * u64(long != short)
+        short[7] = ord("8")
+        counts[3] = u64(short == long)
+        long[8] = ord("9")
+        counts[4] = u64(short == long)
+        """,
+        [(1, 3)],
+        {1: 3, 2: 2, 3: 1, 4: 0},
+    ),
     "indices that are seen to be small enough": (
         """
         row = Array[u64, 4](1, 2, 3, 4)
