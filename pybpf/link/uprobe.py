@@ -9,7 +9,7 @@ from functools import partial
 
 from pybpf import features
 from pybpf.elf.symbols import symbols_of
-from pybpf.errors import LoadError, SyscallError, UsageError, near
+from pybpf.errors import LoadError, SyscallError, UnsupportedFeature, UsageError, near
 from pybpf.link import event
 from pybpf.link.link import Link
 from pybpf.sys import libraries, perf
@@ -95,6 +95,9 @@ def attach_at(
 ) -> Link:
     """The same at an offset in a file. `semaphore`: that of a counter to be 1 more meanwhile (4.20)."""
     features.require(features.uprobe())
+    counter = perf.pmu_bit("uprobe", "ref_ctr_offset")
+    if semaphore and not counter:
+        raise UnsupportedFeature("semaphores of USDT probes", "4.20", "run a newer kernel")
     return event.attach(
         kind,
         symbol,
@@ -104,8 +107,7 @@ def attach_at(
         pid=pid,
         cookie=cookie,
         type=perf.pmu_type("uprobe"),
-        config=retprobe << perf.pmu_bit("uprobe", "retprobe")
-        | semaphore << perf.pmu_bit("uprobe", "ref_ctr_offset"),
+        config=retprobe << perf.pmu_bit("uprobe", "retprobe") | semaphore << counter,
         config1=os.fsencode(path) + b"\0",
         config2=offset,
     )

@@ -11,7 +11,9 @@ import pytest
 
 from pybpf import features, link
 from pybpf.dsl import kinds
+from pybpf.elf.usdt import Site
 from pybpf.errors import BpfError, LoadError, SyscallError, UnsupportedFeature
+from pybpf.features.usdt import Found
 from pybpf.link import event, interfaces, perf_event, raw_tracepoint, uprobe
 from pybpf.spec import Function
 from pybpf.sys import Fd, cpus, kallsyms, libraries, perf, tracefs
@@ -390,3 +392,25 @@ def test_a_kernel_without_uprobes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracefs, "exists", lambda name: False)
     with pytest.raises(UnsupportedFeature, match=r"^this kernel has no uprobes: it was built "):
         link.attach("uprobe", 3, "libc.so.6:malloc")
+
+
+@pytest.mark.parametrize(("counter", "config"), [(32, 0x88 << 32), (0, None)])
+def test_the_semaphore_of_a_usdt_probe(
+    monkeypatch: pytest.MonkeyPatch, kernel: Kernel, counter: int, config: int | None
+) -> None:
+    bits = {"retprobe": 0, "ref_ctr_offset": counter}
+    monkeypatch.setattr(perf, "pmu_bit", lambda name, term: bits[term])
+    monkeypatch.setattr(Fd, "fileno", lambda self: -1)
+    sites = (Site("a", "b", 0x10, 0x88, ""), Site("a", "b", 0x20, 0, ""))
+    monkeypatch.setattr(features, "usdt_sites", lambda place: Found("/lib/x.so", sites))
+    if config is None:
+        with pytest.raises(UnsupportedFeature) as caught:
+            link.attach("usdt", 3, "x:a:b")
+        assert str(caught.value) == (
+            "this kernel has no semaphores of USDT probes (since Linux 4.20): run a newer kernel"
+        )
+        return
+    made = link.attach("usdt", 3, "x:a:b")
+    assert (made.kind, made.symbol) == ("usdt", "x:a:b")
+    opened = [fields for call, *_, fields in kernel.asked if call == "perf_event_open"]
+    assert [(each["config"], each["config2"]) for each in opened] == [(config, 0x10), (0, 0x20)]
