@@ -6,10 +6,12 @@ They run natively, on what this machine's kernel can, and in guests, where PYBPF
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
+sys.path.append(str(Path(__file__).parents[2] / "tools"))
+sys.path.append(str(Path(__file__).parent))
+
+from file_systems import DRIVERS, IMAGES, mounted
+from since import unexcused
 
 from pybpf import features
 from pybpf.dsl import lower
@@ -64,14 +72,17 @@ def _no_btf() -> str:
 
 def _no_file_system(name: str) -> Callable[[], str]:
     def reason() -> str:
-        subprocess.run(["modprobe", "-q", name], check=False)
-        if f"\t{name}\n" not in _text("/proc/filesystems"):
-            return f"this kernel has no {name}"
-        if not Path("/dev/loop-control").exists():
-            return "this kernel has no loop devices"
-        return ""
+        for module in (name, "nfsd") if name == "nfs" else (name,):
+            subprocess.run(["modprobe", "-q", module], check=False)
+            if f"\t{module}\n" not in _text("/proc/filesystems"):
+                return f"this kernel has no {module}"
+        return _no_loop() if name in IMAGES else ""
 
     return reason
+
+
+def _no_loop() -> str:
+    return "" if Path("/dev/loop-control").exists() else "this kernel has no loop devices"
 
 
 # What `@pytest.mark.needs(...)` may name, and the reason why this kernel can't, or nothing.
@@ -83,10 +94,10 @@ ABILITIES: dict[str, Callable[[], str]] = {
     "iterators": lambda: features.iterator().why,
     "uprobe_multi": lambda: features.uprobe_multi().why,
     "bpf_lsm": lambda: features.bpf_lsm().why,
-    "loop": lambda: "" if Path("/dev/loop-control").exists() else "this kernel has no loop devices",
+    "loop": _no_loop,
     "tcx": _no_function("tcx_prog_attach", "tcx (6.6)"),
     "xdp_load_bytes": _no_function("bpf_xdp_load_bytes", "bpf_xdp_load_bytes (5.18)"),
-    "ext4": _no_file_system("ext4"),
+    **{name: _no_file_system(name) for name in set(DRIVERS.values())},
 }
 
 
@@ -95,19 +106,43 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "native: about other programs more than the kernel: not in a guest")
 
 
-@pytest.fixture(autouse=True)
-def _skip_what_cannot_run(request: pytest.FixtureRequest, _abilities: dict[str, str]) -> None:
-    if IN_GUEST and request.node.get_closest_marker("native"):
+@functools.cache
+def _lacks(ability: str) -> str:
+    return ABILITIES[ability]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what can't run here, before anything is set up for it."""
+    if IN_GUEST and item.get_closest_marker("native"):
         pytest.skip("not about the kernel: runs natively")
-    for mark in request.node.iter_markers("needs"):
+    for mark in item.iter_markers("needs"):
         for name in mark.args:
-            if _abilities.setdefault(name, ABILITIES[name]()):
-                pytest.skip(f"{_abilities[name]}; tools/test runs this in a guest")
+            if why := _lacks(name):
+                pytest.skip(f"{why}; tools/test runs this in a guest")
 
 
-@pytest.fixture(scope="session")
-def _abilities() -> dict[str, str]:
-    return {}
+# What became of each test, by its name: `passed`, `failed`, or why it was skipped. See tools/kernel_table.py.
+_outcomes: dict[str, str] = {}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """In a guest, a test may only be skipped by a kernel that is too old for it."""
+    report = yield
+    reason = report.longrepr[2] if report.skipped and isinstance(report.longrepr, tuple) else ""
+    if IN_GUEST and reason and (why := unexcused(reason, os.uname().release)):
+        report.outcome, report.longrepr = "failed", why
+    if report.outcome != "passed" or report.when == "call":
+        _outcomes[item.nodeid] = reason if report.skipped else report.outcome
+    return report
+
+
+def pytest_sessionfinish() -> None:
+    """Leave the outcomes where tools/test looks for them."""
+    if folder := os.environ.get("PYBPF_VM_OUT"):
+        found = {"release": os.uname().release, "outcomes": _outcomes}
+        Path(folder, "outcomes.json").write_text(json.dumps(found, indent=1))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -158,24 +193,25 @@ def tracefs() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def ext4(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def file_system() -> Iterator[Callable[[str], Path]]:
+    """Mount one of tools/file_systems.py, once a session: its folder. It asks needs(...) of its driver."""
+    with contextlib.ExitStack() as mounts:
+        yield functools.cache(lambda name: mounts.enter_context(mounted(name)))
+
+
+@pytest.fixture(scope="session")
+def ext4(file_system: Callable[[str], Path]) -> Path:
     """A mounted ext4 file system, new for this session, in a file in memory; needs("ext4")."""
-    image = Path(f"/dev/shm/pybpf-test-{os.getpid()}")
-    folder = tmp_path_factory.mktemp("ext4")
-    with image.open("wb") as file:
-        file.truncate(64 << 20)
-    try:
-        subprocess.run(["mkfs.ext4", "-q", image], check=True)
-        subprocess.run(["mount", "-o", "loop", image, folder], check=True)
-        try:
-            yield folder
-        finally:
-            subprocess.run(["umount", folder], check=True)
-    finally:
-        image.unlink()
+    return file_system("ext4")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def lacks() -> Callable[[str], str]:
+    """Why this kernel hasn't one of ABILITIES, or nothing."""
+    return _lacks
+
+
+@pytest.fixture(scope="session")
 def workload() -> Callable[..., list[dict[str, Any]]]:
     """Run tools/workload in a folder: the operations that it did, as it lists them itself."""
 
