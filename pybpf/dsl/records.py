@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pybpf.codegen.ir import Block, Local, Op
 from pybpf.dsl.kernel import pointer
-from pybpf.dsl.memory import EventState, Memory, read, write, zero
+from pybpf.dsl.memory import Memory, read, write, zero
 from pybpf.dsl.text import TextPlace
 from pybpf.dsl.values import Scalar, Value, describe, integer, named
 from pybpf.errors import near
@@ -16,7 +16,7 @@ from pybpf.spec import Bits, Field, Int, Pointer, Struct
 if TYPE_CHECKING:
     from pybpf.dsl.context import Context
 
-__all__ = ["AnyRecord", "EventState", "RecordValue", "TextPlace", "number"]
+__all__ = ["AnyRecord", "RecordValue", "TextPlace", "number"]
 
 
 def number(cx: Context, op: Op, layout: Int) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pybpf.dsl.intrinsics.lists import Elements
@@ -70,15 +70,15 @@ class Loops(Conditions):
             self._unrolled(node, elements)
         return None
 
-    def _parts(self, array: ArrayPlace | Bytes) -> list[Any]:
-        """The elements of an array, which is short."""
+    def _parts(self, array: ArrayPlace | Bytes) -> Iterator[Any]:
+        """The elements of an array, which is short; each is read in its own round."""
         count = array.layout.count if isinstance(array, ArrayPlace) else array.size
         if count > _FEW_ROUNDS:
             raise self.cx.error(
                 f"for goes over the elements of an array of at most {_FEW_ROUNDS}, and this has {count}:"
                 " write for i in range(len(x)), and x[i]"
             )
-        return [array.item(self.cx, index) for index in range(count)]
+        return (array.item(self.cx, index) for index in range(count))
 
     def _unrolled(self, node: ast.For, elements: Any) -> None:
         """The body once for each element, which is known."""

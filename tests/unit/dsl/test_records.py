@@ -292,6 +292,21 @@ CASES = {
         [(5, 14)],
         {1: 9, 2: 6, 3: 2},
     ),
+    "elements that change while a loop goes over them": (
+        """
+        row = Array[u64, 4](a, 2, 3, 4)
+        total = 0
+        for x in row:
+            total += x
+            row[3] = total
+            if x == 3:
+                continue
+            row[2] += 1
+        counts[1] = total
+        """,
+        [(1, 3)],
+        {1: 16},
+    ),
     "texts of two sizes": (
         """
         short, long = CString[8]("1234567"), CString[20]("1234567")
