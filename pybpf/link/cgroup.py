@@ -43,7 +43,11 @@ def attach(hook: str, program: int, symbol: str) -> Link:
     path = cgroups.find(symbol)
     if not path:
         raise LoadError(f"{what}: {absent(symbol)}", symbol)
-    with Fd(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), path) as group:
+    try:
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise LoadError(f"{what}: {path} can't be opened: {error.strerror}", symbol) from None
+    with Fd(folder, path) as group:
         try:
             number = command(
                 bpf.BPF_LINK_CREATE,

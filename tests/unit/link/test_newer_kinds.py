@@ -95,6 +95,13 @@ def test_a_control_group_by_its_path_or_its_name(kernel: Kernel, tmp_path: Path)
         assert asked == {"call": "LINK_CREATE", "prog_fd": 3, "attach_type": bpf.BPF_CGROUP_INET4_CONNECT}
 
 
+def test_a_control_group_that_goes_away(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroups, "find", lambda name: "/no/such")
+    with pytest.raises(LoadError) as caught:
+        link.attach("cgroup/device", 3, "/x")
+    assert str(caught.value) == "cgroup/device /x: /no/such can't be opened: No such file or directory"
+
+
 def test_an_iterator_is_read(kernel: Kernel) -> None:
     with iterator.attach(3, "bpf_map_elem", map_fd=7) as attached:
         assert attached.read() == Path(__file__).read_bytes()
