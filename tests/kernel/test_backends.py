@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import json
 import os
 import re
@@ -83,7 +84,8 @@ def leave(ret: i64):
             event.value = ret
             events.submit(event)
 """
-STATFS = """\
+FUNCTION = "__x64_sys_getpriority"  # nobody calls it by the way
+INSIDE = """\
 @kprobe("{where}")
 def inside():
     if current.pid == {pid}:
@@ -243,15 +245,15 @@ def test_system_calls_by_name(tmp_path: Path) -> None:
 
 
 def test_places_inside_of_a_function_and_addresses(tmp_path: Path) -> None:
-    (address,) = kallsyms.addresses("vfs_statfs")
-    for where in (f"{address:#x}", _second_instruction("vfs_statfs")):
+    (address,) = kallsyms.addresses(FUNCTION)
+    for where in (f"{address:#x}", _second_instruction(FUNCTION)):
         for name in ("auto", "kprobe", "tracefs"):
-            with Session(written(tmp_path, STATFS, where=where), {}, attach=name) as session:
-                os.statvfs("/proc")
+            with Session(written(tmp_path, INSIDE, where=where), {}, attach=name) as session:
+                os.getpriority(os.PRIO_PROCESS, 0)
                 assert numbers(session) == [(4, 0)], (where, name)
                 serving = "kprobe" if name == "auto" else name
                 assert session.backends[0].startswith(f"{serving} serves {where}")
-    with pytest.raises(LoadError) as caught, Session(written(tmp_path, STATFS, where="vfs_statfs+0x1"), {}):
+    with pytest.raises(LoadError) as caught, Session(written(tmp_path, INSIDE, where=f"{FUNCTION}+0x1"), {}):
         pass
     assert "offset 1 is not the start of an instruction of it" in str(caught.value)
 
@@ -302,7 +304,7 @@ def test_room_is_made_for_returns(tmp_path: Path) -> None:
     for name in ("auto", "tracefs"):
         with Session(written(tmp_path, text), {}, attach=name, strict=True) as session:
             _wait_together(20)
-            assert len(numbers(session)) == 20
+            assert len(numbers(session)) >= 20  # the reader polls, too
             assert session.missed == {}
 
 
@@ -332,26 +334,31 @@ def _wait_together(count: int, then: Callable[[], object] = lambda: None) -> Non
     os.close(write)
 
 
-@pytest.mark.needs("ext4")
-def test_what_a_killed_run_left_is_removed_by_the_next(ext4: Path) -> None:
+def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    program = written(tmp_path, LSEEK)
     command = "import sys; from pybpf.cli import main; sys.exit(main())"
-    words = [sys.executable, "-c", command, "run", "trace_fsslower", "--attach", "tracefs"]
+    words = [sys.executable, "-c", command, "run", program.path, "--attach", "tracefs"]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert any("tracing" in line for line in process.stderr)
         ours = f"pybpf_{process.pid}/"
-        assert EVENTS.read_text().count(ours) == 10
+        assert EVENTS.read_text().count(ours) == 2
         assert kprobe_events.sweep() == []
         process.kill()
-    assert EVENTS.read_text().count(ours) == 10
-    with Session(load("trace_fsslower"), {}):
+    assert EVENTS.read_text().count(ours) == 2
+    with Session(program, {}):
         assert EVENTS.read_text().count(ours) == 0
+
+
+@functools.cache
+def _functions() -> set[str]:
+    return set(re.findall(r" [tT] (\S+)", Path("/proc/kallsyms").read_text()))
 
 
 def _renamed(suffix: str) -> Iterator[str]:
     """Functions of which there is only what the compiler made of them."""
-    names = set(re.findall(r" [tT] (\S+)", Path("/proc/kallsyms").read_text()))
-    for name in sorted(names):
+    names = _functions()
+    for name in names:
         base, _, rest = name.partition(".")
         if re.fullmatch(rf"{suffix}\.\d+", rest) and base not in names:
             yield base
