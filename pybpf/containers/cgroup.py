@@ -5,6 +5,7 @@
     cri-o       /kubepods.slice/…-podUID.slice/crio-ID.scope
     podman      /machine.slice/libpod-ID.scope/container  /libpod_parent/libpod-ID
     any         /kubepods/burstable/podUID/ID
+    containerd  /NAMESPACE/NAME, by ctr
 
 ID is 64 hexadecimal digits. With systemd the dashes of a pod's UID are underscores.
 """
@@ -15,7 +16,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["Group", "find"]
+__all__ = ["Group", "find", "task"]
 
 _RUNTIMES = {
     "docker": "docker",
@@ -28,6 +29,8 @@ _CONTAINER = re.compile(rf"(?:({'|'.join(_RUNTIMES)})-)?([0-9a-f]{{64}})(?:\.sco
 _POD = re.compile(
     r"(?:kubepods.*-)?pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?"
 )
+_NAME = r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*"
+_TASK = re.compile(rf"/({_NAME})/({_NAME})(?=/|\Z)")
 _USER = re.compile(r"user@(\d{1,10})\.service")
 
 
@@ -59,4 +62,12 @@ def find(paths: Iterable[str]) -> Group | None:
             elif match := _USER.fullmatch(part):
                 user = int(match[1])
             above = part
+    return None
+
+
+def task(paths: Iterable[str]) -> tuple[str, str] | None:
+    """The namespace and name by which ctr may have run a process in these control groups."""
+    for path in paths:
+        if match := _TASK.match(path):
+            return match[1], match[2]
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pybpf.containers import cgroup
 from pybpf.containers.container import Container
-from pybpf.containers.runtimes import describe, started
+from pybpf.containers.runtimes import describe, started, task
 from pybpf.sys import namespaces
 
 __all__ = ["identify"]
@@ -16,6 +16,11 @@ def identify(root: str, pid: int) -> Container | None:
     group = cgroup.find(paths)
     if group is not None:
         return describe(root, group)._replace(pid=pid)
+    named = cgroup.task(paths)
+    if named is not None:
+        found = task(root, *named)
+        if found is not None:
+            return found._replace(name=found.name or found.id, pid=pid)
     if any(path.strip("/") for path in paths):
         for first, start, container in started(root):
             if namespaces.start_time(first) == start and _within(paths, namespaces.cgroups(first)):

@@ -14,7 +14,7 @@ from pybpf.containers.cgroup import Group
 from pybpf.containers.container import Container, Pod
 from pybpf.containers.state import Fields, read, read_all
 
-__all__ = ["describe", "started"]
+__all__ = ["describe", "started", "task"]
 
 _Describe = Callable[[str, Group], Optional[Container]]
 
@@ -68,18 +68,23 @@ def _docker(root: str, group: Group) -> Container | None:
 
 
 def _containerd(root: str, group: Group) -> Container | None:
-    # The namespaces of containerd: Kubernetes', nerdctl's and ctr's.
+    # The namespaces of Kubernetes, and of nerdctl and ctr where nothing else is asked for.
     for namespace in ("k8s.io", "default"):
-        state = read(
-            f"{root}/run/containerd/io.containerd.runtime.v2.task/{namespace}/{group.id}/config.json"
-        )
-        if state:
-            notes = state["annotations"]
-            name = notes.text(f"{_CRI}container-name", "nerdctl/name")
-            pause = notes.text(f"{_CRI}container-type") == _PAUSE
-            image = notes.text(f"{_CRI}image-name")
-            return Container("containerd", group.id, name, image, _cri_pod(notes), pause)
+        found = task(root, namespace, group.id)
+        if found is not None:
+            return found
     return None
+
+
+def task(root: str, namespace: str, id: str) -> Container | None:
+    """A container of containerd's by its namespace there and its id, which ctr's users choose."""
+    state = read(f"{root}/run/containerd/io.containerd.runtime.v2.task/{namespace}/{id}/config.json")
+    if not state:
+        return None
+    notes = state["annotations"]
+    name = notes.text(f"{_CRI}container-name", "nerdctl/name")
+    pause = notes.text(f"{_CRI}container-type") == _PAUSE
+    return Container("containerd", id, name, notes.text(f"{_CRI}image-name"), _cri_pod(notes), pause)
 
 
 _CRI = "io.kubernetes.cri."

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pybpf.containers.cgroup import Group, find
+from pybpf.containers.cgroup import Group, find, task
 
 ID = "0123456789abcdef" * 4
 OTHER = "f" * 64
@@ -59,3 +59,20 @@ def test_the_first_hierarchy_that_tells() -> None:
 @given(st.lists(st.text()))
 def test_any_text_has_an_answer(paths: list[str]) -> None:
     assert find(paths) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("/default/web", ("default", "web")),
+        ("/my-ns/web.1/init", ("my-ns", "web.1")),
+        ("/system.slice/sshd.service", ("system.slice", "sshd.service")),  # of which containerd has no files
+        ("/user.slice/user-1000.slice/default/web", ("user.slice", "user-1000.slice")),
+        ("/default", None),
+        ("/../web", None),
+        ("/default/../web", None),
+        ("/default/web\n", None),
+    ],
+)
+def test_by_ctr(path: str, named: tuple[str, str] | None) -> None:
+    assert task(["/", path]) == named

@@ -11,7 +11,7 @@ import pytest
 
 from pybpf.containers import Container, Pod
 from pybpf.containers.cgroup import Group
-from pybpf.containers.runtimes import describe, started
+from pybpf.containers.runtimes import describe, started, task
 
 ID = "0123456789abcdef" * 4
 UID = "12345678-9abc-def0-1234-56789abcdef0"
@@ -139,6 +139,12 @@ def test_what_people_ran_themselves(tmp_path: Path) -> None:
         (41, 1234, Container("runc", "web", "web")),
         (42, 1235, Container("crun", "db", "db")),
     ]
+
+
+def test_by_ctr(tmp_path: Path) -> None:
+    put(tmp_path, "run/containerd/io.containerd.runtime.v2.task/mine/web/config.json", {"ociVersion": "1"})
+    assert task(str(tmp_path), "mine", "web") == Container("containerd", "web", "")
+    assert task(str(tmp_path), "mine", "other") is None
 
 
 HOSTILE: dict[str, str] = {
