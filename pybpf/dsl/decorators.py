@@ -174,7 +174,8 @@ def func(function: Callable[..., Any]) -> Func:
 
 def _decorator(kind: str, where: Any, what: str, example: str, cookie: Cookie = 0, **more: Any) -> _Decorator:
     if not isinstance(where, (str, Selected)) or where == "":
-        raise LoweringError(f"@{kind} takes {what}: @{kind}({example!r})")
+        name = kind.partition("/")[0]
+        raise LoweringError(f"@{name} takes {what}: @{name}({example!r})")
     return lambda function: Probe(function, kind, where, cookie, **more)
 
 
@@ -334,12 +335,12 @@ def xdp(where: Where) -> _Decorator:
     return _decorator("xdp", where, _INTERFACE, "lo")
 
 
-def tc(where: Where) -> _Decorator:
-    """Run for each packet that comes in, as traffic control (tcx, Linux 6.6).
+def tc(where: Where, *, egress: bool = False) -> _Decorator:
+    """Run for each packet that comes in, or with `egress` goes out, as traffic control (tcx, Linux 6.6).
 
     The parameter is `skb: "struct __sk_buff *"`; the result is a TC_ACT_* code: -1 goes on to the next.
     """
-    return _decorator("tc", where, _INTERFACE, "lo")
+    return _decorator("tc/egress" if egress else "tc", where, _INTERFACE, "lo")
 
 
 def netfilter(where: Where) -> _Decorator:

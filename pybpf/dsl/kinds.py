@@ -185,6 +185,7 @@ KINDS = {
     "socket_filter": Kind(bpf.BPF_PROG_TYPE_SOCKET_FILTER, 0, _context, _interfaces, context_pointer, u32),
     "xdp": Kind(bpf.BPF_PROG_TYPE_XDP, bpf.BPF_XDP, _context, _interfaces, context_pointer, u32),
     "tc": Kind(bpf.BPF_PROG_TYPE_SCHED_CLS, 0, _context, _interfaces, context_pointer, i32),
+    "tc/egress": Kind(bpf.BPF_PROG_TYPE_SCHED_CLS, 0, _context, _interfaces, context_pointer, i32),
     "netfilter": Kind(bpf.BPF_PROG_TYPE_NETFILTER, bpf.BPF_NETFILTER, _context, _rules, packet_pointer, u32),
     **{
         f"cgroup/{name}": Kind(*hook, _context, _groups, context_pointer, u32) for name, hook in HOOKS.items()

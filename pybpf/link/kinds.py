@@ -89,6 +89,7 @@ KINDS = {
     "socket_filter": Kind(_of("socket_filter.attach"), *_INTERFACES),
     "xdp": Kind(_of("xdp.attach"), *_INTERFACES),
     "tc": Kind(_of("tc.attach"), *_INTERFACES),
+    "tc/egress": Kind(partial(_of("tc.attach"), egress=True), *_INTERFACES),
     "netfilter": Kind(
         _of("netfilter.attach"), _of("netfilter.there"), _of("netfilter.absent"), "netfilter hooks"
     ),

@@ -184,6 +184,18 @@ def probe(skb: "struct __sk_buff *"):
         10,
         14 + 20 + 8 + 1000,
     ),
+    "tc/egress": (
+        """
+@tc("lo", egress=True)
+def probe(skb: "struct __sk_buff *"):
+    if skb.len > 1000:
+        counts.add(0)
+        counts[1] = u64(skb.len)
+    return -1
+""",
+        10,
+        14 + 20 + 8 + 1000,
+    ),
 }
 
 
@@ -193,6 +205,7 @@ def probe(skb: "struct __sk_buff *"):
         "socket_filter",
         pytest.param("xdp", marks=pytest.mark.needs("xdp_load_bytes")),
         pytest.param("tc", marks=pytest.mark.needs("tcx")),
+        pytest.param("tc/egress", marks=pytest.mark.needs("tcx")),
     ],
 )
 def test_packets(loaded: Load, kind: str) -> None:

@@ -35,6 +35,7 @@ PROBES = {
     "socket_filter": ("lo", "skb: 'struct __sk_buff *'"),
     "xdp": ("lo", "ctx: 'struct xdp_md *'"),
     "tc": ("lo", "skb: 'struct __sk_buff *'"),
+    "tc/egress": ("lo", "skb: 'struct __sk_buff *'"),
     "fmod_ret": ("security_file_open", "file: 'struct file *', ret: i32"),
     "lsm": ("file_open", "file: 'struct file *'"),
     "iterator": ("task", "ctx: 'struct bpf_iter__task *'"),
@@ -56,6 +57,7 @@ TYPES = {
     "socket_filter": (bpf.BPF_PROG_TYPE_SOCKET_FILTER, 0),
     "xdp": (bpf.BPF_PROG_TYPE_XDP, bpf.BPF_XDP),
     "tc": (bpf.BPF_PROG_TYPE_SCHED_CLS, 0),
+    "tc/egress": (bpf.BPF_PROG_TYPE_SCHED_CLS, 0),
     "fmod_ret": (bpf.BPF_PROG_TYPE_TRACING, bpf.BPF_MODIFY_RETURN),
     "lsm": (bpf.BPF_PROG_TYPE_LSM, bpf.BPF_LSM_MAC),
     "iterator": (bpf.BPF_PROG_TYPE_TRACING, bpf.BPF_TRACE_ITER),
@@ -67,12 +69,11 @@ Lowered = Callable[..., ObjectSpec]
 
 
 def written(kind: str, parameters: str, body: str, where: str = "") -> str:
-    rate = ", freq=99" if kind == "perf_event" else ""
-    name = where or PROBES[kind][0]
+    name, more = where or PROBES[kind][0], {"perf_event": ", freq=99", "tc/egress": ", egress=True"}
     lines = "".join(f"\n    {line}" for line in body.split("; "))
-    group, _, hook = kind.rpartition("cgroup/")
-    start = f"cgroup({hook!r}, " if group != kind and kind.startswith("cgroup/") else f"{kind}("
-    return f"@{start}{name!r}{rate})\ndef probe({parameters}):{lines}\n"
+    decorator, _, hook = kind.partition("/")
+    start = f"{decorator}({hook!r}, " if decorator == "cgroup" else f"{decorator}("
+    return f"@{start}{name!r}{more.get(kind, '')})\ndef probe({parameters}):{lines}\n"
 
 
 def test_every_kind_is_tested() -> None:
@@ -110,6 +111,7 @@ def test_what_it_becomes(lowered: Lowered, kind: str) -> None:
         ("socket_filter", "return skb.len", "*(u32 *)(r1 +0)"),
         ("xdp", "return u32(2 if ctx.ingress_ifindex else 1)", "*(u32 *)(r1 +12)"),
         ("tc", "return -1", "r0 = -1"),
+        ("tc/egress", "return i32(skb.len)", "r0 = *(u32 *)(r1 +0)"),
         ("fmod_ret", "return ret", "r0 = *(u64 *)(r1 +8)\nr0 <<= 32\nr0 s>>= 32\n"),
         ("lsm", "if file.f_flags: return -1; return 0", "r0 = *(u64 *)(r1 +0)\nr0 = *(u32 *)(r0 +48)\n"),
         (
@@ -337,6 +339,7 @@ def test_parameters_are_those_of_the_kernel(
             "@cgroup('ingress', 5)",
             "@cgroup takes a control group's path: @cgroup('ingress', '/system.slice')",
         ),
+        ("@tc(5, egress=True)", "@tc takes the name of a network interface: @tc('lo')"),
         ("@xdp(None)", "@xdp takes the name of a network interface: @xdp('lo')"),
         (
             "@perf_event('cycles')",

@@ -142,6 +142,12 @@ def test_events(
         ("fexit", "vfs_read", "RAW_TRACEPOINT_OPEN", {"prog_fd": 3, "cookie": 0}),
         ("xdp", "eth0", "LINK_CREATE", {"prog_fd": 3, "target_fd": 2, "attach_type": bpf.BPF_XDP}),
         ("tc", "lo", "LINK_CREATE", {"prog_fd": 3, "target_fd": 1, "attach_type": bpf.BPF_TCX_INGRESS}),
+        (
+            "tc/egress",
+            "lo",
+            "LINK_CREATE",
+            {"prog_fd": 3, "target_fd": 1, "attach_type": bpf.BPF_TCX_EGRESS},
+        ),
     ],
 )
 def test_links(kernel: Kernel, kind: str, symbol: str, call: str, fields: dict[str, Any]) -> None:
