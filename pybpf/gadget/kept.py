@@ -30,6 +30,8 @@ __all__ = ["Build", "Channel", "Outline", "build", "keep_build", "keep_outline",
 
 # Files of one program that may lie in the cache: the oldest gives way.
 _MOST = 8
+# Folders of pybpf's with nothing that makes an outline or a build: there are many files.
+_ELSEWHERE = ("__pycache__", "cli", "containers", "events", "inspect", "output", "recording", "vm")
 # A file may change once more, in ns, without its time telling.
 _SETTLED = 2_000_000_000
 
@@ -148,7 +150,7 @@ def _files(folder: str) -> Iterator[tuple[str, int, int]]:
             if entry.name.endswith((".py", ".btf")):
                 info = entry.stat()
                 yield entry.path, info.st_size, info.st_mtime_ns
-            elif entry.is_dir(follow_symlinks=False) and entry.name != "__pycache__":
+            elif entry.is_dir(follow_symlinks=False) and entry.name not in _ELSEWHERE:
                 yield from _files(entry.path)
 
 

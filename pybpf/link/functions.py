@@ -17,8 +17,8 @@ _PREFIXES = {"ntfs": "ntfs3", "nfs4": "nfsv4", "nfs3": "nfsv3", "cifs": "cifs", 
 
 # What compilers add to the name of a function that they left a part of, or that they changed (gcc's
 # interprocedural optimisations; clang's link-time ones).
-_PART = re.compile(r"\.(part|cold)\b")
-_SYSCALL = re.compile(r"(__x64_|__arm64_|__se_|__do_)?(sys_|SyS_)(?P<name>\w+)")
+_PART = r"\.(part|cold)\b"
+_SYSCALL = r"(__x64_|__arm64_|__se_|__do_)?(sys_|SyS_)(?P<name>\w+)"
 
 
 class Point(NamedTuple):
@@ -54,7 +54,7 @@ def absent(name: str) -> str:
     if not names and not kallsyms.readable():
         return "the kernel's symbols can't be read: run it as root (sudo), with /proc mounted"
     parts = sorted(found for found in names if found.startswith(f"{name}."))
-    renamed = [found for found in parts if not _PART.search(found)]
+    renamed = [found for found in parts if not re.search(_PART, found)]
     if renamed:
         return (
             f"the compiler changed it, and renamed it to {renamed[0]}: name that, if its parameters are still"
@@ -62,7 +62,7 @@ def absent(name: str) -> str:
         )
     if parts:
         return f"the compiler left only a part of it, {parts[0]}"
-    syscall = _SYSCALL.fullmatch(name)
+    syscall = re.fullmatch(_SYSCALL, name)
     if syscall:
         return (
             f"system calls have other names on each architecture: @kprobe({syscall['name']!r}, syscall=True)"

@@ -25,7 +25,7 @@ from pybpf.uapi import perf_event
 __all__ = ["KPROBES", "UPROBES", "TraceEvent", "attach", "sweep"]
 
 KPROBES, UPROBES = "kprobe_events", "uprobe_events"
-_OURS = re.compile(r"^[pr]\d*:(pybpf_(\d+)/\S+)", re.MULTILINE)
+_OURS = r"(?m)^[pr]\d*:(pybpf_(\d+)/\S+)"
 _numbers = itertools.count(1)
 
 
@@ -91,7 +91,8 @@ def sweep() -> list[str]:
     """Remove the events of those that died with theirs in place; returns their names."""
     removed = []
     for file in (KPROBES, UPROBES):
-        found = _OURS.findall(tracefs.read(file).decode())
+        text = tracefs.read(file).decode()
+        found = re.findall(_OURS, text) if text else []
         dead = [name for name, pid in found if not processes.alive(int(pid))]
         removed += dead
         if dead:

@@ -75,12 +75,13 @@ def targets(text: str, name: re.Pattern[str], what: str) -> tuple[Function, ...]
     return tuple(found)
 
 
-_FUNCTION = re.compile(r"[A-Za-z_][\w.]*(\+(0x[0-9a-fA-F]+|\d+))?|0x[0-9a-fA-F]+")
+# Patterns are compiled when they are first used: that takes as long as to import a module.
+_FUNCTION = r"[A-Za-z_][\w.]*(\+(0x[0-9a-fA-F]+|\d+))?|0x[0-9a-fA-F]+"
 
 
 def functions(text: str) -> tuple[Function, ...]:
     """The kernel functions that a text names, as `targets` reads it: `a`, `a+0x10` or an address."""
-    return targets(text, _FUNCTION, "the name of a kernel function")
+    return targets(text, re.compile(_FUNCTION), "the name of a kernel function")
 
 
 class Attach(NamedTuple):
