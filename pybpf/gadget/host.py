@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pybpf.errors import LoweringError
+from pybpf.errors import BpfError, LoweringError
 from pybpf.gadget import kept
 from pybpf.gadget.programs import Program
 from pybpf.spec import Function, ObjectSpec
@@ -63,6 +63,11 @@ class HostBuild:
 
         return Backends(self._program.declarations, self._values, features.host_target(), self._attach)
 
+    def refused(self, error: BpfError, spec: ObjectSpec | None = None) -> bool:
+        """See `Backends.refused`. The next run is to find out as well, so that it can say why."""
+        self.keeping = False
+        return self.backends.refused(error, spec)
+
     def keep(self, spec: ObjectSpec, ready: Ready, symbols: dict[tuple[str, Function], str]) -> None:
         """Let the next run use what this one has loaded and attached."""
         if self.keeping and self.kept is None:
@@ -84,7 +89,7 @@ class HostBuild:
                 options=Options() if self._passes is None else Options(self._passes),
             )
         except LoweringError as error:
-            if not self.backends.refused(error):
+            if not self.refused(error):
                 raise
             return self.spec()
         return _sized(spec, self._size) if self._size else spec

@@ -28,7 +28,7 @@ from pybpf.sys import boot
 
 __all__ = ["Build", "Channel", "Outline", "build", "keep_build", "keep_outline", "outline"]
 
-# Files of one program that may lie in the cache: the oldest gives way.
+# So many builds of a program lie in the cache at most; one more takes the place of some other.
 _MOST = 8
 # Folders of pybpf's with nothing that makes an outline or a build: there are many files.
 _ELSEWHERE = ("__pycache__", "cli", "containers", "events", "inspect", "output", "recording", "vm")

@@ -83,7 +83,7 @@ class Running:
             except BpfError as error:
                 if kept is not None:  # it serves no more: the long way says why, or does it
                     self._build.kept = None
-                elif not self._build.backends.refused(error, needed):
+                elif not self._build.refused(error, needed):
                     raise
             spec = self._build.spec()
 
