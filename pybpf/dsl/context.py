@@ -43,6 +43,8 @@ class Context:
         self.subprograms: dict[str, Subprogram] = {}
         # The kind of probe, as `pybpf.dsl.kinds` has it.
         self.kind = ""
+        # Whether it is a kprobe that the kernel's trampolines serve.
+        self.trampoline = False
         # Whether it may call helpers that wait.
         self.sleepable = False
         self.file = ""

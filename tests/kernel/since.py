@@ -52,7 +52,7 @@ FIRST_HELPERS = {
 }
 
 # What some of Debian's kernels are built without.
-WITHOUT = {"no ntfs3": r"5\.10|6\.1\.|7\.3"}
+WITHOUT = {"no ntfs3": r"5\.10|6\.1\.|7\.3", "no multi": r"6\.1\."}
 
 
 def since(reason: str) -> str:

@@ -177,7 +177,10 @@ DONE = [
 def test_which_this_kernel_has(ext4: Path) -> None:
     """A kernel has what its version has: nothing that is tried here fails for another reason."""
     version = tuple(map(int, os.uname().release.split(".")[:2]))
-    assert backends() == [name for name in BACKENDS if version >= SINCE[name]]
+    expected = {name for name in BACKENDS if version >= SINCE[name]}
+    if not kallsyms.find(["register_fprobe_ips"]):  # Debian's 6.1 is built without CONFIG_FPROBE
+        expected -= {"multi"}
+    assert set(backends()) == expected
 
 
 @pytest.mark.needs("ext4")

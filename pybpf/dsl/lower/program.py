@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 from pybpf.asm import KernelFunctionRef, MapRef, MapValueRef, Statement
 from pybpf.codegen import Builder, Options, compile_function
-from pybpf.dsl.backends import Planned, plan
+from pybpf.dsl.backends import KPROBES, Planned, plan
 from pybpf.dsl.collect import Declarations, collect
 from pybpf.dsl.context import Context
 from pybpf.dsl.decorators import Source
@@ -90,6 +90,7 @@ class _Maker:
         kind = planned.halves[0].kind
         # A back-end's kind is called as the probe's is, but for a trampoline's.
         cx.kind = planned.attach.partition(".")[0]
+        cx.trampoline = planned.halves[0].probe.kind in KPROBES and cx.kind not in KPROBES
         cx.file = planned.halves[0].probe.source.file
         cx.sleepable = planned.halves[0].probe.sleepable
         names = tuple(name for place in planned.places for name in place.names)

@@ -39,6 +39,8 @@ class StackTrace(Map):
     def kernel_stack(self, cx: Context, skip: Any = 0) -> Scalar:
         """Keep the kernel's stack, without its `skip` innermost frames; its number, or a negative error:
         -17 when another trace has its place, -14 when there is no stack."""
+        if cx.trampoline:
+            raise cx.error("a stack would begin with the kernel's trampoline, where a kprobe's does not")
         return self._keep(cx, skip, 0)
 
     @method

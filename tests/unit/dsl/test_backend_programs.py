@@ -157,6 +157,33 @@ def test_a_session_asks_at_which_end_it_is(module: Callable[[str], ModuleType]) 
     assert asked == ["bpf_session_is_return"]
 
 
+@pytest.mark.parametrize(
+    ("decorator", "stack", "backend", "message"),
+    [
+        ("kprobe", "kernel", "multi", ""),
+        ("kprobe", "user", "fentry", ""),
+        ("fentry", "kernel", "", ""),
+        (
+            *("kprobe", "kernel", "fentry"),
+            "a stack would begin with the kernel's trampoline, where a kprobe's does not",
+        ),
+    ],
+)
+def test_a_kernel_stack_is_as_a_kprobe_sees_it(
+    module: Callable[[str], ModuleType], decorator: str, stack: str, backend: str, message: str
+) -> None:
+    made = module(
+        f"traces = StackTrace('traces', 8)\n@{decorator}('one')\ndef p():\n    traces.{stack}_stack()\n"
+    )
+    backends = {"one": backend} if backend else {}
+    if not message:
+        lowered(made, **backends)
+        return
+    with pytest.raises(LoweringError) as caught:
+        lowered(made, **backends)
+    assert caught.value.message == message
+
+
 def test_system_calls(module: Callable[[str], ModuleType]) -> None:
     """Their functions get the registers of the process; the fourth argument is in r10."""
     made = module(SYSCALL)
