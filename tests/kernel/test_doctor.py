@@ -68,7 +68,6 @@ def test_helpers() -> None:
     assert can_call("get_attach_cookie", "kprobe") is at_least("5.15")
     assert can_call("redirect", "kprobe") is False
     assert can_call("redirect", "xdp") is True
-    assert can_call("map_lookup_elem", "ext") is None
 
 
 @lru_cache(maxsize=1)
