@@ -5,9 +5,12 @@ Names are resolved when they are first used, so that importing costs next to not
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+# As type checkers know it; to import typing takes as long as Python's own start.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from pybpf.dsl import (
         Array,
         ArrayMap,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import errno as _errno
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+
+TYPE_CHECKING = False  # as type checkers know it, without importing typing
 
 if TYPE_CHECKING:
     from pybpf.source import Location
