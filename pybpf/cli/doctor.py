@@ -37,8 +37,8 @@ def add_arguments(parser: Parser, words: Sequence[str]) -> None:
         help=f"without a program: {', '.join(GROUPS)}, or all (default: all but helpers)",
     )
     parser.epilog = (
-        "Nothing is attached, and nothing stays in the kernel. The exit status is 0 when programs, or the one"
-        " that is given, can run here, and else 1."
+        "What is tried is undone at once, and nothing stays in the kernel. The exit status is 0 when"
+        " programs, or the one that is given, can run here, and else 1."
     )
     add_btf(parser)
     add_program(parser, words)
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         groups = {
             name: (GROUPS[name].title, list(GROUPS[name].find()))
             for name in chosen
-            if full or not GROUPS[name].long  # novermin
+            if full or not GROUPS[name].long
         }
         answer = overall()
     else:
