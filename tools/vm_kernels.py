@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["SUITES", "Kernel", "VmError", "cache", "cached", "fetch", "say", "which"]
+__all__ = ["SUITES", "Apt", "Kernel", "VmError", "cache", "cached", "fetch", "say", "which"]
 
 # Which suite has which kernel; a name that is not here is looked for in ELSEWHERE.
 SUITES = {
@@ -103,7 +103,7 @@ def fetch(name: str) -> Kernel:
 
 
 def _fetch_from(suite: str, name: str, folder: Path) -> Kernel | None:
-    apt = _Apt(suite, folder / suite)
+    apt = Apt(suite, folder / suite)
     say(f"reading the package list of {suite}")
     apt.run("apt-get", "update", "-q")
     arch = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
@@ -135,7 +135,7 @@ def _fetch_from(suite: str, name: str, folder: Path) -> Kernel | None:
     return Kernel(release, suite, home)
 
 
-class _Apt:
+class Apt:
     """apt-get and apt-cache on one suite of the machine's Debian mirror, in a private folder."""
 
     def __init__(self, suite: str, folder: Path) -> None:
