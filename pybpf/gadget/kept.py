@@ -138,7 +138,10 @@ def _made_by(path: str) -> bytes:
 def _sources(folder: str) -> tuple[int, int, int]:
     """What tells pybpf's files, and those in `folder`, from changed ones; the second is the latest time."""
     own = os.path.dirname(os.path.dirname(__file__))
-    found = [*_files(own), *(() if folder.startswith(own) else _files(folder))]
+    try:
+        found = [*_files(own), *(() if folder.startswith(own) else _files(folder))]
+    except OSError:  # what can't be looked at may change at any time
+        return 0, sys.maxsize, 0
     text = "".join(f"{path} {size} {changed}\n" for path, size, changed in found)
     sizes = sum(size for _, size, _ in found)
     return zlib.crc32(text.encode(errors="surrogateescape")), max(each[2] for each in found), sizes

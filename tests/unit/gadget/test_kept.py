@@ -168,6 +168,15 @@ def test_not_while_files_may_change_unseen(opens: str, monkeypatch: pytest.Monke
     assert [is_kept("opens") for _ in range(2)] == [False, False]
 
 
+def test_not_when_files_can_not_be_seen(opens: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(folder: str) -> Iterator[tuple[str, int, int]]:
+        raise PermissionError
+
+    monkeypatch.setattr(kept, "_files", refused)
+    monkeypatch.setattr(kept, "_SETTLED", 0)
+    assert [is_kept("opens") for _ in range(2)] == [False, False]
+
+
 @pytest.mark.parametrize("damage", [lambda raw: raw[:-1], lambda raw: raw[:-1] + b"?", lambda raw: b""])
 def test_not_when_it_is_damaged(opens: str, cache: Path, damage: Any) -> None:
     programs.load("opens")
