@@ -19,7 +19,7 @@ from collections.abc import Callable
 from bench_code import boot_and, ext4, tracer
 
 ROUNDS = 5000
-BACKENDS = ("fentry", "session", "multi", "kprobe", "tracefs")
+BACKENDS = ("fentry", "session", "kprobe", "multi", "tracefs")
 
 
 def per_call(file: int) -> tuple[float, float]:

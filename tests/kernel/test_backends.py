@@ -209,7 +209,6 @@ def test_the_best_is_chosen_and_the_reasons_said(ext4: Path) -> None:
             "(not fentry: this kernel has no BTF of a module 'ext4' (since Linux 5.11): there is no" in line
         )
         assert "; not session: this kernel has no kprobe.session (6.10): " in line
-        assert "; not multi: this kernel has no kprobe.multi (5.18): " in line
     else:
         assert "(" not in line
 

@@ -72,10 +72,10 @@ def without(has: dict[str, Feature], *names: str) -> None:
             "session",
             {"fentry": "this kernel has no BTF of a module 'mod' (since"},
         ),
-        (Wanted("in_module", entries=1), "multi", {"session": "it serves an entry and a return together"}),
+        (Wanted("in_module", entries=1), "kprobe", {"session": "it serves an entry and a return together"}),
         (
             Wanted("in_module", **PAIR, cookies=True),
-            "multi",
+            "kprobe",
             {"session": "its entry and return have one cookie"},
         ),
         (Wanted("unknown", **PAIR), "session", {"fentry": "BTF does not describe it"}),
@@ -86,12 +86,12 @@ def without(has: dict[str, Feature], *names: str) -> None:
             "session",
             {"fentry": "BTF gives it 4 parameters, and a probe has 5"},
         ),
-        (Wanted("plain+0x4", entries=1), "kprobe", {"fentry": INSIDE, "session": INSIDE, "multi": INSIDE}),
-        (Wanted("0xffffffff81000000", entries=1), "kprobe", {"multi": INSIDE}),
+        (Wanted("plain+0x4", entries=1), "kprobe", {"fentry": INSIDE, "session": INSIDE}),
+        (Wanted("0xffffffff81000000", entries=1), "kprobe", {"fentry": INSIDE}),
         (
             Wanted("plain+0x4", exits=1, maxactive=8),
             "tracefs",
-            {"kprobe": "it can't be told maxactive"},
+            {"kprobe": "it can't be told maxactive", "multi": INSIDE},
         ),
     ],
 )
@@ -110,11 +110,11 @@ def test_what_parameters_point_to() -> None:
 
 
 def test_kernels_that_lack_some(kernel: dict[str, Feature]) -> None:
-    without(kernel, "session", "multi")
+    without(kernel, "session")
     backend, reasons = choose(Wanted("in_module", **PAIR))
     assert backend == Backend("in_module", "kprobe")
-    assert reasons["multi"] == "this kernel has no multi (1.0): it is old"
-    without(kernel, "kprobe", "tracefs")
+    assert reasons["session"] == "this kernel has no session (1.0): it is old"
+    without(kernel, "kprobe", "multi", "tracefs")
     assert choose(Wanted("in_module", **PAIR)).backend is None
 
 
