@@ -5,184 +5,169 @@ usage: tools/bench code [--kernel 6.12]
 
 In a guest whose clock counts executed instructions (QEMU's -icount), the kernel's own statistics
 (kernel.bpf_stats_enabled) give the instructions executed by a run of each program. Printed are the loaded
-instructions (xlated, 8 bytes each), and those executed when an operation is too quick to show, and when it
-is shown. Peers are left out where their packages are not installed: libbpf-tools (fsslower), bpftrace.
+instructions (xlated, 8 bytes each; of the largest program), and those executed (of the dearest). Peers are
+the same job in C by clang -O2 -mcpu=v3 (tools/fsslower.bpf.c), libbpf-tools' fsslower and bpftrace, as far
+as their packages are installed; all are kprobes and kretprobes. The floor is hand-written assembly that does
+nothing but what must be done. First comes how long lowering and optimising takes, on this machine.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
-import shutil
-import signal
-import subprocess
+import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-ROUNDS = 500
-BPFTRACE = """
-kprobe:ext4_file_read_iter, kprobe:ext4_file_write_iter { @start[tid] = nsecs; }
-kretprobe:ext4_file_read_iter, kretprobe:ext4_file_write_iter /@start[tid]/ {
-    $us = (nsecs - @start[tid]) / 1000; delete(@start[tid]);
-    if ($us > 10000000) { printf("%s %d %d\\n", comm, pid, $us); }
+from code_costs import ENTRY, EXIT, Cost, costs, floor, keep_statistics
+from code_tracers import bpftrace, clang, compile_c, fsslower, ours
+from guest_bench import LeftOut, boot_and, ext4
+
+OBJECTS = Path(__file__).parents[1] / ".cache" / "bench"
+NEVER = 60_000_000  # microseconds: nothing takes that long
+ASKED = {
+    "read, write entry": Cost(38, 760),
+    "open, sync, statfs entry": Cost(28, 600),
+    "exit, too quick to show": Cost(110, 470),
+    "exit with an event": Cost(110, 3200),
 }
-"""
+WIDTH = 16
+STARTED = time.monotonic()
 
 
-class Cost(NamedTuple):
-    """Of one program: instructions loaded, and executed a run."""
-
-    loaded: int
-    executed: float
-    runs: int
+def say(text: str) -> None:
+    """One line of progress."""
+    print(f"bench: {time.monotonic() - STARTED:5.1f} s  {text}", file=sys.stderr, flush=True)
 
 
-def program_ids() -> Iterator[int]:
-    """The ids of all loaded programs."""
-    from pybpf.sys import query
-    from pybpf.uapi import bpf
-
-    number = 0
-    with contextlib.suppress(OSError):
-        while True:
-            number = query(bpf.BPF_PROG_GET_NEXT_ID, ("next_id",), start_id=number)[1]
-            yield number
-
-
-def costs() -> dict[str, Cost]:
-    """The programs that have run, by name."""
-    from pybpf.sys import Fd, command, object_info
-    from pybpf.uapi import bpf
-
-    found: dict[str, Cost] = {}
-    for number in program_ids():
-        with Fd(command(bpf.BPF_PROG_GET_FD_BY_ID, start_id=number), f"program {number}") as fd:
-            fields = ("name", "xlated_prog_len", "run_cnt", "run_time_ns")
-            name, size, runs, spent = object_info(fd.fileno(), "prog", *fields)
-        if runs:
-            text = name.rstrip(b"\0").decode()
-            while text in found:  # some tracers give all their programs one name
-                text += "'"
-            found[text] = Cost(size // 8, spent / runs, runs)
-    return found
-
-
-def work(folder: Path) -> None:
-    """Each of the five operations, ROUNDS times."""
+def work(folder: Path, rounds: int) -> None:
+    """Each of the five operations; 1-byte reads and writes `rounds` times."""
     path = folder / "file"
     path.write_bytes(b"x" * 4096)
     fd = os.open(path, os.O_RDWR)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         os.pread(fd, 1, 0)
-    for _ in range(ROUNDS):
         os.pwrite(fd, b"x", 0)
-    for _ in range(ROUNDS // 10):
+    for _ in range(rounds // 10):
         os.fsync(fd)
         os.statvfs(folder)
         os.close(os.open(path, os.O_RDONLY))
     os.close(fd)
 
 
-@contextlib.contextmanager
-def tracer(command: list[str], ready: str) -> Iterator[None]:
-    """A tracer that is attached while the block runs; it says `ready` on its output when it is."""
-    output = Path("/tmp/tracer")
-    with output.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
-    try:
-        while ready not in output.read_text(errors="replace"):
-            if process.poll() is not None:
-                sys.exit(f"{command[0]} ended: {output.read_text(errors='replace')}")
-            time.sleep(0.2)
-        time.sleep(0.5)
-        yield
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait()
+def row_of(program: str, shown: bool) -> str | None:
+    """Which row of the table a program belongs to, by its name."""
+    if program.endswith("_x") or "exit" in program or program.startswith("kretprobe"):
+        return "exit with an event" if shown else "exit, too quick to show"
+    if shown or not (program.endswith("_e") or "entr" in program or program.startswith("kprobe")):
+        return None
+    transfer = any(word in program for word in ("read", "wr_", "write", "file_read", "file_wri"))
+    return "read, write entry" if transfer else "open, sync, statfs entry"
 
 
-@contextlib.contextmanager
-def ext4() -> Iterator[Path]:
-    """A new ext4 file system, mounted while the block runs."""
-    folder, image = Path("/mnt/bench"), "/dev/shm/bench.img"
-    folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["modprobe", "ext4"], check=True)
-    subprocess.run(["truncate", "-s", "64M", image], check=True)
-    subprocess.run(["mkfs.ext4", "-q", image], check=True)
-    subprocess.run(["mount", "-o", "loop", image, str(folder)], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
+def measure(tracer: contextlib.AbstractContextManager[None], folder: Path, shown: bool) -> dict[str, Cost]:
+    """What a tracer's programs cost, by rows of the table: the worst of each row's."""
+    with tracer:
+        work(folder, 100 if shown else 500)
+        found = costs()
+    rows: dict[str, Cost] = {}
+    for name, cost in found.items():
+        row = row_of(name, shown)
+        if row:
+            before = rows.get(row, cost)
+            rows[row] = Cost(max(before.loaded, cost.loaded), max(before.executed, cost.executed))
+    return rows
 
 
-def table(title: str, programs: dict[str, Cost]) -> None:
-    """Print what programs cost."""
-    print(f"\n{title}\n{'PROGRAM':24}{'LOADED':>8}{'EXECUTED':>10}{'RUNS':>7}")
-    for name, cost in sorted(programs.items()):
-        print(f"{name:24}{cost.loaded:8}{cost.executed:10.0f}{cost.runs:7}")
+def table(title: str, columns: dict[str, dict[str, Cost]]) -> None:
+    """Print what each tracer's programs cost, and what was asked for."""
+    columns = {**columns, "asked, at most": ASKED}
+    print(f"\n{title:28}" + "".join(f"{name:>{WIDTH}}" for name in columns))
+    print(f"{'':28}" + f"{'loaded executed':>{WIDTH}}" * len(columns))
+    for row in ASKED:
+        cells = [column.get(row) for column in columns.values()]
+        texts = [f"{cell.loaded:7}{cell.executed:9.0f}" if cell else f"{'-':>7}{'-':>9}" for cell in cells]
+        print(f"{row:28}" + "".join(texts))
     sys.stdout.flush()
+
+
+def floors() -> None:
+    """Print the least that an entry and an exit can cost, step by step."""
+    for title, steps, present in (("entry", ENTRY, False), ("exit, too quick to show", EXIT, True)):
+        say(f"floor of {title}")
+        found = floor(steps, present)
+        last = list(found.values())[-1]
+        print(f"\nfloor of an {title}: {last.loaded} loaded, {last.executed:.0f} executed, of which")
+        before = 0.0
+        for step, cost in found.items():
+            print(f"  {step:30}{cost.executed - before:8.0f}")
+            before = cost.executed
 
 
 def in_guest() -> None:
     """Measure, in a guest that counts instructions."""
-    Path("/proc/sys/kernel/bpf_stats_enabled").write_text("1")
+    keep_statistics()
+    floors()
     with ext4() as folder:
-        _measure(folder)
+        compare(folder)
 
 
-def _measure(folder: Path) -> None:
-    ours = ["pybpf", "run", "trace_fsslower", "-o", "json", "--min"]
-    ways = {
-        "pybpf, too quick to show": ([*ours, "60000000"], "tracing"),
-        "pybpf, too quick, perf buffer": ([*ours, "60000000", "--buffer", "perf"], "tracing"),
-        "pybpf, all shown": ([*ours, "0"], "tracing"),
-        "pybpf, all shown, perf buffer": ([*ours, "0", "--buffer", "perf"], "tracing"),
-        "pybpf, filters on pid and mount namespace": (
-            [
-                *ours,
-                "60000000",
-                "--pid",
-                str(os.getpid()),
-                "--mntns",
-                str(os.stat("/proc/self/ns/mnt").st_ino),
-            ],
-            "tracing",
-        ),
-        "fsslower of libbpf-tools, too quick to show": (["fsslower", "-t", "ext4", "-m", "60000"], "Tracing"),
-        "fsslower of libbpf-tools, all shown": (["fsslower", "-t", "ext4", "-m", "0"], "Tracing"),
-        "bpftrace, too quick to show": (["bpftrace", "-e", BPFTRACE], "Attach"),
-    }
-    for title, (command, ready) in ways.items():
-        if shutil.which(command[0]) is None:
-            print(f"\n{title}: not measured, since {command[0]} is not installed")
-            continue
-        with tracer(command, ready):
-            work(folder)
-            found = costs()
-        table(title, found)
+def compare(folder: Path) -> None:
+    """Print the tables: for each buffer, without and with filters."""
+    mine = {"pid": os.getpid(), "mntns": os.stat("/proc/self/ns/mnt").st_ino}
+    for title, buffer, filters in (
+        ("ring buffer, no filters", "ringbuf", False),
+        ("perf buffer, no filters", "perf", False),
+        ("ring buffer, pid and mntns", "ringbuf", True),
+        ("perf buffer, pid and mntns", "perf", True),
+    ):
+        columns: dict[str, dict[str, Cost]] = {}
+        values = mine if filters else {}
+        for shown in (False, True):
+            minimum = 0 if shown else NEVER
+            tracers: dict[str, contextlib.AbstractContextManager[None]] = {
+                "pybpf": ours(minimum, buffer, values),
+                "clang": clang(OBJECTS, minimum, buffer, values),
+            }
+            if not filters and buffer == "ringbuf":
+                tracers["libbpf-tools"] = fsslower(minimum)
+                tracers["bpftrace"] = bpftrace(minimum)
+            for tracer, attached in tracers.items():
+                say(f"{tracer}: {title}, {'all shown' if shown else 'nothing shown'}")
+                try:
+                    columns.setdefault(tracer, {}).update(measure(attached, folder, shown))
+                except LeftOut as why:
+                    print(f"{tracer} is left out: {why}")
+        table(title, columns)
 
 
-def boot_and(measure: Callable[[], None], name: str, about: str | None) -> None:
-    """What `tools/bench NAME` does: boot the guest and measure in it; there, `measure`."""
-    parser = argparse.ArgumentParser(
-        prog=f"tools/bench {name}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+def lowering() -> None:
+    """Print how long it takes to lower trace_fsslower: imports and the kernel's types are there already."""
+    from pybpf.btf import reference
+    from pybpf.dsl import lower
+    from pybpf.gadget import programs
+    from pybpf.spec import Target
+
+    program = programs.load("trace_fsslower")
+    target = Target("bench", reference())
+    spent = []
+    for _ in range(12):
+        begin = time.process_time()
+        lower(program.declarations, {}, target)
+        spent.append(1000 * (time.process_time() - begin))
+    print(
+        f"lowering and optimising trace_fsslower: {statistics.median(spent[2:]):.0f} ms (asked: at most 60)"
     )
-    parser.add_argument("--kernel", default="6.12", help="the guest's kernel (default 6.12)")
-    parser.add_argument("--guest", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.guest:
-        measure()
-        return
-    here = Path(__file__).parent
-    command = [here / "vm", "run", "--kernel", options.kernel, "--icount", "--timeout", "1500", "--"]
-    command += ["python", here / f"bench_{name}.py", "--guest"]
-    sys.exit(subprocess.run(list(map(str, command))).returncode)
+    sys.stdout.flush()
+
+
+def prepare() -> None:
+    """What is done on this machine before the guest boots."""
+    lowering()
+    OBJECTS.mkdir(parents=True, exist_ok=True)
+    compile_c(OBJECTS)
 
 
 if __name__ == "__main__":
-    boot_and(in_guest, "code", __doc__)
+    boot_and(in_guest, "code", __doc__, prepare)
