@@ -25,7 +25,8 @@ def bpf_lsm() -> Feature:
     name, since = "active BPF LSM", "5.7"
     active = read_text(_LSM)
     if not active:
-        return Feature(name, since, "it can't be told: mount -t securityfs securityfs /sys/kernel/security")
+        why = "it can't be told: mount -t securityfs securityfs /sys/kernel/security"
+        return Feature(name, since, why, known=False)
     if "bpf" in active.split(","):
         return Feature(name, since)
     return Feature(name, since, f"boot with lsm={active},bpf on the kernel's command line")
