@@ -17,7 +17,6 @@ __all__ = [
     "names_at",
     "nearest",
     "notrace",
-    "parse",
     "readable",
     "starting_with",
 ]
@@ -33,38 +32,36 @@ def _text_with(modules: bytes) -> bytes:
     return read_bytes("/proc/kallsyms")
 
 
-def parse(text: bytes, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Functions of those names in the text of `/proc/kallsyms`: name -> the module of each, `""` for none.
+# The functions that have been looked for in a text, which is long; they are asked for again. Of each name, the
+# modules and addresses of all that have it.
+_searched = [b""]
+_found: dict[str, list[tuple[str, int]]] = {}
+
+
+def _search(names: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
+    """The functions of these names: `""` stands for no module, and 0 for an address that is hidden.
 
     A line is `ffffffff81000000 T name` or, of a module, `… t name\\t[module]`. Data is left out.
     """
-    wanted = "|".join(re.escape(name) for name in names)
-    found: dict[str, tuple[str, ...]] = {}
-    if not wanted:
-        return found
-    pattern = rb" [tTwW] (%s)(?:\t\[([^\]\n]*)\])?$" % wanted.encode()
-    for name, module in re.findall(pattern, text, re.MULTILINE):
-        key = name.decode()
-        found[key] = (*found.get(key, ()), module.decode())
-    return found
-
-
-def find(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """See `parse`; read when first asked for: names that aren't there are not in the result."""
-    names = set(names)
     text = _text()
     if _searched[0] is not text:
         _searched[:] = [text]
         _found.clear()
+    names = set(names)
     new = names - _found.keys()
-    _found.update(dict.fromkeys(new, ()))
-    _found.update(parse(text, new))
-    return {name: _found[name] for name in names if _found[name]}
+    _found.update({name: [] for name in new})
+    if new:
+        # The address stands before what is looked for: to begin with it takes ten times as long.
+        pattern = rb" [tTwW] (%s)(?:\t\[([^\]\n]*)\])?$" % "|".join(map(re.escape, new)).encode()
+        for found in re.finditer(pattern, text, re.MULTILINE):
+            address = text[text.rfind(b"\n", 0, found.start()) + 1 : found.start()]
+            _found[found[1].decode()].append(((found[2] or b"").decode(), int(address, 16)))
+    return {name: _found[name] for name in names}
 
 
-# The functions that have been looked for in a text: it is long, and they are asked for again.
-_searched = [b""]
-_found: dict[str, tuple[str, ...]] = {}
+def find(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Functions of those names: name -> the module of each, `""` for none; what isn't there is left out."""
+    return {name: tuple(module for module, _ in found) for name, found in _search(names).items() if found}
 
 
 def readable() -> bool:
@@ -86,12 +83,7 @@ def address_of(name: str) -> int:
 
 def addresses(name: str) -> list[int]:
     """Those of the functions of that name, in the kernel and its modules; none when they are hidden."""
-    # The address stands before what is looked for: to begin with it takes ten times as long.
-    pattern = re.compile(rb" [tTwW] %s(?:\t\[.*\])?$" % re.escape(name).encode(), re.MULTILINE)
-    text = _text()
-    ends = (each.start() for each in pattern.finditer(text))
-    found = (int(text[text.rfind(b"\n", 0, end) + 1 : end], 16) for end in ends)
-    return [address for address in found if address]
+    return [address for _, address in _search([name])[name] if address]
 
 
 def names_at(addresses: Iterable[int]) -> dict[int, str]:

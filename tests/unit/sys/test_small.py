@@ -70,8 +70,18 @@ def test_lists_of_processors(text: str, found: tuple[int, ...]) -> None:
         ([], {}),
     ],
 )
-def test_functions_among_the_symbols(names: list[str], found: dict[str, tuple[str, ...]]) -> None:
-    assert kallsyms.parse(SYMBOLS, names) == found
+def test_functions_among_the_symbols(
+    monkeypatch: pytest.MonkeyPatch, names: list[str], found: dict[str, tuple[str, ...]]
+) -> None:
+    monkeypatch.setattr(kallsyms, "_text", lambda: SYMBOLS)
+    assert kallsyms.find(names) == found
+    assert kallsyms.find(names) == found  # from memory
+
+
+def test_their_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kallsyms, "_text", lambda: SYMBOLS + b"0000000000000000 t hidden\n")
+    assert kallsyms.addresses("show") == [0xFFFFFFFF81000400, 0xFFFFFFFFC0001000]
+    assert kallsyms.addresses("hidden") == kallsyms.addresses("jiffies") == []
 
 
 def test_a_machine_whose_system_calls_have_no_known_number(monkeypatch: pytest.MonkeyPatch) -> None:
