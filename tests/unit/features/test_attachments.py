@@ -36,7 +36,7 @@ def fresh() -> Iterator[None]:
 )
 def test_security_modules(monkeypatch: pytest.MonkeyPatch, active: str, why: str) -> None:
     monkeypatch.setattr(attachments, "read_text", lambda path: active)
-    assert features.bpf_lsm() == Feature("active BPF LSM", "5.7", why)
+    assert features.bpf_lsm() == Feature("active BPF LSM", "5.7", why, known=bool(active))
 
 
 def kernel(monkeypatch: pytest.MonkeyPatch, code: int) -> list[tuple[int, int]]:
