@@ -56,13 +56,21 @@ def work(folder: Path, rounds: int) -> None:
     os.close(fd)
 
 
+def told_apart(found: dict[str, Cost]) -> dict[str, Cost]:
+    """Programs of one name, cut at 15 letters or a function's, are its entry and its exit: the larger one."""
+    for name in [each for each in found if f"{each}'" in found]:
+        small, large = sorted((found.pop(name), found.pop(f"{name}'")))
+        found.update({f"kprobe {name}": small, f"kretprobe {name}": large})
+    return found
+
+
 def row_of(program: str, shown: bool) -> str | None:
     """Which row of the table a program belongs to, by its name."""
     if program.endswith("_x") or "exit" in program or program.startswith("kretprobe"):
         return "exit with an event" if shown else "exit, too quick to show"
     if shown or not (program.endswith("_e") or "entr" in program or program.startswith("kprobe")):
         return None
-    transfer = any(word in program for word in ("read", "wr_", "write", "file_read", "file_wri"))
+    transfer = any(word in program for word in ("read", "write", "wr_"))
     return "read, write entry" if transfer else "open, sync, statfs entry"
 
 
@@ -72,7 +80,7 @@ def measure(tracer: contextlib.AbstractContextManager[None], folder: Path, shown
         work(folder, 100 if shown else 500)
         found = costs()
     rows: dict[str, Cost] = {}
-    for name, cost in found.items():
+    for name, cost in told_apart(found).items():
         row = row_of(name, shown)
         if row:
             before = rows.get(row, cost)
