@@ -32,8 +32,8 @@ def _text_with(modules: bytes) -> bytes:
     return read_bytes("/proc/kallsyms")
 
 
-# The functions that have been looked for in a text: it is long, and they are asked for again. Of each name there
-# are the modules and addresses of all that have it.
+# The functions that have been looked for in a text: it is long, and they are asked for again. Of each name,
+# the modules and addresses of all that have it.
 _searched = [b""]
 _found: dict[str, list[tuple[str, int]]] = {}
 
