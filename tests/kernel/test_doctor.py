@@ -97,7 +97,7 @@ def test_types_are_those_that_bpftool_finds() -> None:
 def test_helpers_are_those_that_bpftool_finds(type: str) -> None:
     known = dict(named(by_bpftool()["helpers"], "available_helpers"))
     if "bpf_redirect" in known["kprobe"]:
-        pytest.skip("this bpftool doesn't know the verifier's words for a helper that is refused, which are new")
+        pytest.skip("this bpftool doesn't know the verifier's newer words for a refused helper")
     # What came after this bpftool, it can't know.
     ours = [f"bpf_{name}" for name in helpers(type)]
     last = max(index for index, name in enumerate(ours) if name in known[type])
