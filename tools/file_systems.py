@@ -49,7 +49,7 @@ def mounted(name: str) -> Iterator[Path]:
                 served.mkdir()
                 source = served if name == "nfs3" else f"/{served.name}"
                 _run("mount", "-t", "nfs", "-o", _NFS[name], f"127.0.0.1:{source}", str(point))
-            undo.callback(_run, "umount", str(point))
+            undo.callback(_umount, point)
             yield point
 
 
@@ -95,6 +95,15 @@ def _wait_for_port(number: int) -> None:
         if time.monotonic() > end:
             raise TimeoutError(f"nobody listens on port {number}")
         time.sleep(0.05)
+
+
+def _umount(point: Path) -> None:
+    """What was killed a moment ago may hold it still."""
+    end = time.monotonic() + 10
+    while subprocess.run(["umount", "-q", point], stderr=subprocess.DEVNULL).returncode:
+        if time.monotonic() > end:
+            _run("umount", str(point))
+        time.sleep(0.1)
 
 
 def _run(*command: str) -> None:

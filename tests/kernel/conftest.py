@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -24,14 +23,13 @@ sys.path.append(str(Path(__file__).parents[2] / "tools"))
 sys.path.append(str(Path(__file__).parent))
 
 from file_systems import DRIVERS, IMAGES, mounted
+from left_behind import left, traces
 from since import unexcused
 
 from pybpf import features
 from pybpf.dsl import lower
-from pybpf.errors import SyscallError
 from pybpf.load import Loaded, load
-from pybpf.sys import kallsyms, query
-from pybpf.uapi import bpf
+from pybpf.sys import kallsyms
 
 REPO = Path(__file__).parents[2]
 IN_GUEST = "PYBPF_GUEST" in os.environ
@@ -150,35 +148,10 @@ def _nothing_is_left() -> Iterator[None]:
     """Fail the session if it leaves BPF objects, pins, probes or mounts behind; skip it if not root."""
     if os.geteuid() != 0:
         pytest.skip("kernel tests need root")
-    before = _traces()
+    before = traces()
     yield
-    end = time.monotonic() + 5  # the kernel frees maps a grace period after their last use
-    while left := _traces() - before:
-        if time.monotonic() > end:
-            pytest.fail(f"left behind: {', '.join(sorted(left))}")
-        time.sleep(0.1)
-
-
-def _traces() -> set[str]:
-    """What a probe could leave in the kernel. BPF ids only in a guest, where nobody else makes objects."""
-    found = {f"mount {line.split()[4]}" for line in _text("/proc/self/mountinfo").splitlines()}
-    found |= {f"pin {path}" for path in Path("/sys/fs/bpf").rglob("*")}
-    for name in ("kprobe_events", "uprobe_events"):
-        found |= {f"probe {line}" for line in _text(f"/sys/kernel/tracing/{name}").splitlines()}
-    if IN_GUEST:
-        for kind in ("PROG", "MAP", "LINK"):
-            found |= {f"{kind.lower()} {number}" for number in _ids(getattr(bpf, f"BPF_{kind}_GET_NEXT_ID"))}
-    return found
-
-
-def _ids(command: int) -> Iterator[int]:
-    last = 0
-    while True:
-        try:
-            last = query(command, ("next_id",), start_id=last)[1]
-        except SyscallError:  # ENOENT at the end; EINVAL where the kernel has no links
-            return
-        yield last
+    if found := left(before):
+        pytest.fail(f"left behind: {', '.join(sorted(found))}")
 
 
 @pytest.fixture(scope="session")
