@@ -90,7 +90,7 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _help() -> str:
-    commands = "".join(f"  {name:<10} {text}\n" for name, text in COMMANDS.items())
+    commands = "".join(f"  {name:<11} {text}\n" for name, text in COMMANDS.items())
     return (
         "usage: pybpf COMMAND [options]\n\neBPF from Python alone.\n\n"
         f"commands:\n{commands}\n"

@@ -30,7 +30,7 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert (status, err) == (0, "")
     assert text.startswith("usage: pybpf COMMAND [options]\n")
     for name, what in cli.COMMANDS.items():
-        assert f"\n  {name:<10} {what}\n" in text
+        assert f"\n  {name:<11} {what}\n" in text
     assert status_and_streams(capsys) == (2, "", text + "pybpf: error: no command given\n")
 
 
