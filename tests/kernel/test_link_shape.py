@@ -29,7 +29,7 @@ PLACES = {
     "raw_tracepoint": "sys_enter",
     "tp_btf": "sys_enter",
     "fentry": "vfs_read",
-    "perf_event": "page-faults/period=1/",
+    "perf_event": "cpu-clock/freq=499/",
 }
 SINCE = {"raw_tracepoint": "6.10", "tp_btf": "6.10", "fentry": "5.19"}
 
@@ -38,7 +38,6 @@ def do_all() -> None:
     """What makes each of them run."""
     os.getppid()
     ctypes.CDLL(None).getauxval(6)
-    bytearray(1 << 24)  # whose pages are new
     with open(__file__, "rb", buffering=0) as file:
         file.read(10)
 
@@ -92,7 +91,9 @@ def test_a_program_gets_its_cookie(kind: str) -> None:
         return
     cookie = 0xFEDC_BA98_7654_3210
     with loaded, link.attach(kind, loaded.programs["p"].fileno(), PLACES[kind], cookie) as attached:
-        do_all()
+        end = time.monotonic() + 30
+        while loaded.maps["seen"].lookup(bytes(4)) == bytes(8) and time.monotonic() < end:
+            do_all()  # until the clock has ticked
         assert loaded.maps["seen"].lookup(bytes(4)) == cookie.to_bytes(8, "little")
         info = attached.info()
         assert (info.kind, info.symbol, info.cookie) == (kind, PLACES[kind], cookie)
@@ -161,8 +162,9 @@ def test_a_link_a_cpu_is_pinned_as_a_folder(bpffs: Path) -> None:
     with load.load(empty("perf_event")) as loaded:
         with link.attach("perf_event", loaded.programs["p"].fileno(), event) as attached:
             attached.pin(str(bpffs / "pin"))
-            numbers = sorted(int(each.name) for each in (bpffs / "pin").iterdir())
-            assert numbers == list(range(len(cpus.online())))
+            names = {each.relative_to(bpffs).as_posix() for each in bpffs.rglob("*")}
+            several = {f"pin/{number}" for number in range(len(cpus.online()))}
+            assert names == {"pin", *(several if len(several) > 1 else ())}
             with pytest.raises(LoadError, match=f"perf_event {event} is pinned already, at {bpffs}/pin"):
                 attached.pin(str(bpffs / "other"))
         attached.unpin()
