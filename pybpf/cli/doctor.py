@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         groups = {
             name: (GROUPS[name].title, list(GROUPS[name].find()))
             for name in chosen
-            if full or not GROUPS[name].long
+            if full or not GROUPS[name].lengthy
         }
         answer = overall()
     else:
@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError("--show is for all that the kernel can do: leave it out, or the program")
         program = program_of(args)
         found = checkup(program, values_of(program, args))
-        groups, answer = {title.lower(): (title, features) for title, features in found.groups}, found.answer
+        groups = {title.lower(): (title, features) for title, features in found.groups}
+        answer = found.answer
     if args.output == "json":
         print(json.dumps(_as_json(groups, answer), ensure_ascii=False, sort_keys=True))
     else:

@@ -24,11 +24,11 @@ __all__ = ["GROUPS", "Group"]
 
 
 class Group(NamedTuple):
-    """`find` makes the trials; what a `long` group says is more than people want to see unasked."""
+    """`find` makes the trials; what a `lengthy` group says is more than people want to see unasked."""
 
     title: str
     find: Callable[[], Iterable[Feature]]
-    long: bool = False
+    lengthy: bool = False
 
 
 def _tried(*probes: Callable[[], Feature]) -> list[Feature]:
@@ -57,7 +57,7 @@ GROUPS = {
     "memory": Group("Memory and time", lambda: _tried(probe_read_kernel, rdonly_cast, ktime_get_boot_ns)),
     "programs": Group("Types of programs", lambda: map(program_type, PROGRAM_TYPES)),
     "maps": Group("Types of maps", lambda: map(map_type, MAP_TYPES)),
-    "helpers": Group("Helpers that types of programs may call", _helpers, long=True),
+    "helpers": Group("Helpers that types of programs may call", _helpers, lengthy=True),
     "limits": Group("Limits", limits),
     "mounts": Group("File systems of the kernel's own", kernel_file_systems),
     "filesystems": Group("File systems to trace", file_systems),

@@ -15,7 +15,7 @@ from pybpf.gadget.checkup import Answer, Checkup
 
 GROUPS = {
     "maps": Group("Types of maps", lambda: [Feature("hash", "3.19"), Feature("rhash", "7.2", "older")]),
-    "helpers": Group("Helpers", lambda: [Feature("kprobe", "4.1", value="get_stack")], long=True),
+    "helpers": Group("Helpers", lambda: [Feature("kprobe", "4.1", value="get_stack")], lengthy=True),
 }
 HEAD = "Linux 6.1.0 on x86_64, as root\n\n"
 MAPS = "Types of maps\n  ✓ hash\n  ✗ rhash (7.2)  older\n"
