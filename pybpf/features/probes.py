@@ -129,7 +129,7 @@ def fentry() -> Feature:
     except SyscallError as error:
         if error.lacking:
             raise
-        return Feature(name, since, f"kprobes serve instead ({error})")
+        return Feature(name, since, f"a kprobe serves as well, where there are any ({error})")
     return Feature(name, since)
 
 

@@ -58,7 +58,7 @@ def test_trampolines_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("refuses", [bpf.BPF_PROG_LOAD, bpf.BPF_RAW_TRACEPOINT_OPEN])
 def test_a_kernel_without_them(monkeypatch: pytest.MonkeyPatch, refuses: int) -> None:
     kernel(monkeypatch, "bpf_fentry_test1", refuses)
-    why = "kprobes serve instead (bpf: Operation not permitted (EPERM): the cure)"
+    why = "a kprobe serves as well, where there are any (bpf: Operation not permitted (EPERM): the cure)"
     assert features.fentry() == Feature(NAME, SINCE, why)
 
 
