@@ -112,7 +112,7 @@ def test_nothing_is_left_behind(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert err == ""
     assert [
-        group.title for group in GROUPS.values() if not group.long and f"\n{group.title}\n" not in out
+        group.title for group in GROUPS.values() if not group.lengthy and f"\n{group.title}\n" not in out
     ] == []
 
 
