@@ -315,7 +315,7 @@ def probe(ctx: "struct bpf_nf_ctx *"):
     if not features.netfilter():
         with pytest.raises(UnsupportedFeature, match=r"no netfilter programs \(since Linux 6\.4\)"):
             link.attach("netfilter", 0, "ipv4/local_in")
-        return
+        pytest.skip("this kernel has no netfilter programs (6.4)")
     made = loaded(text)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))

@@ -88,7 +88,7 @@ def test_a_program_gets_its_cookie(kind: str) -> None:
         with load.load(empty(kind)) as plain, pytest.raises(UnsupportedFeature) as caught:
             link.attach(kind, plain.programs["p"].fileno(), PLACES[kind], 1)
         assert caught.value.since == SINCE.get(kind, "5.15")
-        return
+        pytest.skip(f"this kernel has no cookies of {kind} ({caught.value.since})")
     cookie = 0xFEDC_BA98_7654_3210
     with loaded, link.attach(kind, loaded.programs["p"].fileno(), PLACES[kind], cookie) as attached:
         end = time.monotonic() + 30

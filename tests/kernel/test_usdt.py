@@ -186,7 +186,7 @@ def test_other_back_ends_of_uprobes(probes: Probes, library: ctypes.CDLL, kind: 
             UnsupportedFeature, match=r"^this kernel has no uprobe\.multi links \(since Linux 6\.6\)"
         ):
             link.attach(f"{kind}.multi", 0, place)
-        return
+        pytest.skip("this kernel has no uprobe.multi links (6.6)")
     cookie = 7 if features.perf_link() else 0
     cookies = "seen[1] = get_attach_cookie()" if cookie else "seen[1] = 0"
     made = probes(f"@{kind}('{place}')\ndef probe(x: u64):\n    seen.add(0)\n    {cookies}\n")
