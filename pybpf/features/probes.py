@@ -33,12 +33,7 @@ def _nothing() -> bytes:
 @functools.cache
 def kprobe() -> Feature:
     """The kprobe PMU of perf_event_open(2)."""
-    if perf.pmu_type("kprobe") is not None:
-        return Feature("kprobes by perf_event_open", "4.17")
-    if tracefs.exists("kprobe_events"):
-        return Feature("kprobes by perf_event_open", "4.17", "run a newer kernel")
-    why = "it was built without CONFIG_KPROBE_EVENTS; run a kernel that has it, as distributions' do"
-    return Feature("kprobes", "", why)
+    return _by_pmu("kprobe")
 
 
 @functools.cache
@@ -51,6 +46,17 @@ def kprobe_events() -> Feature:
 def uprobe_events() -> Feature:
     """uprobes by tracefs."""
     return _by_tracefs("uprobe")
+
+
+def _by_pmu(kind: str) -> Feature:
+    name, since = f"{kind}s by perf_event_open", "4.17"
+    if perf.pmu_type(kind) is not None:
+        return Feature(name, since)
+    if tracefs.exists(f"{kind}_events"):
+        return Feature(name, since, "run a newer kernel")
+    option = f"CONFIG_{kind.upper()}_EVENTS"
+    why = f"it was built without {option}; run a kernel that has it, as distributions' do"
+    return Feature(f"{kind}s", "", why)
 
 
 def _by_tracefs(kind: str) -> Feature:
@@ -95,12 +101,7 @@ def _multi(name: str, since: str, attach_type: int) -> Feature:
 @functools.cache
 def uprobe() -> Feature:
     """The uprobe PMU of perf_event_open(2)."""
-    if perf.pmu_type("uprobe") is not None:
-        return Feature("uprobes by perf_event_open", "4.17")
-    if tracefs.exists("uprobe_events"):
-        return Feature("uprobes by perf_event_open", "4.17", "run a newer kernel")
-    why = "it was built without CONFIG_UPROBE_EVENTS; run a kernel that has it, as distributions' do"
-    return Feature("uprobes", "", why)
+    return _by_pmu("uprobe")
 
 
 @functools.cache
