@@ -61,8 +61,8 @@ class Running:
             own = (values["mntns"],) if values.get("mntns") else ()
             if wanted:
                 self._follow(wanted._replace(namespaces=(*wanted.namespaces, *own)), warn)
-            for namespace in own:
-                self.maps[FILTER_MAP][namespace] = 1
+            elif own:
+                self.maps[FILTER_MAP][own[0]] = 1
             owned.callback(self._attachments.close)
             self._owned = owned.pop_all()
 
