@@ -12,6 +12,7 @@ from typing import Any
 from pybpf.cli.arguments import Parser, choice
 from pybpf.cli.signals import Signals
 from pybpf.containers import Container, Containers, Pod
+from pybpf.gadget.owners import FIELDS
 from pybpf.gadget.text import escape
 from pybpf.inspect.tables import table
 
@@ -82,5 +83,9 @@ def _row(namespace: int, each: Container) -> tuple[str, ...]:
 
 
 def _json(namespace: int, each: Container, **more: Any) -> str:
-    members = {**each.fields(), "mntns_id": namespace, **more}
+    members: dict[str, Any] = {"runtime": {"containerPid": each.pid}, "mntns_id": namespace, **more}
+    for path, get in FIELDS.items():
+        parent, name = path.split(".")
+        if parent != "k8s" or each.pod is not None:
+            members.setdefault(parent, {})[name] = get(each)
     return json.dumps(members, sort_keys=True) + "\n"

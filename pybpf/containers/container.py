@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 __all__ = ["Container", "Pod"]
 
@@ -36,17 +36,3 @@ class Container(NamedTuple):
         """Is this one meant by `name`: its name, that in its pod, its id, or the beginning of one of them?"""
         names = (self.name, self.id, self.pod.container if self.pod else "")
         return bool(name) and any(each.startswith(name) for each in names)
-
-    def fields(self) -> dict[str, dict[str, Any]]:
-        """What events show of it, as JSON has it: `runtime`, and `k8s` where it is in a pod."""
-        shown = {
-            "runtimeName": self.runtime,
-            "containerId": self.id,
-            "containerName": self.name,
-            "containerImageName": self.image,
-            "containerPid": self.pid,
-        }
-        found = {"runtime": shown}
-        if self.pod is not None:
-            found["k8s"] = dict(zip(("namespace", "podName", "podUid", "containerName"), self.pod))
-        return found

@@ -18,11 +18,23 @@ from pybpf.sys.namespaces import host
 if TYPE_CHECKING:
     from pybpf.containers import Container
 
-__all__ = ["Owners"]
+__all__ = ["FIELDS", "Owners"]
 
 # Seconds after which a namespace is looked at again.
 _LASTS = 1.0
 _TEXT = CString(64)
+
+# What is shown of a container: below `k8s` nothing when it's in no pod.
+FIELDS: dict[str, Callable[[Container], str]] = {
+    "runtime.runtimeName": lambda each: each.runtime,
+    "runtime.containerId": lambda each: each.id,
+    "runtime.containerName": lambda each: each.name,
+    "runtime.containerImageName": lambda each: each.image,
+    "k8s.namespace": lambda each: each.pod.namespace if each.pod else "",
+    "k8s.podName": lambda each: each.pod.name if each.pod else "",
+    "k8s.podUid": lambda each: each.pod.uid if each.pod else "",
+    "k8s.containerName": lambda each: each.pod.container if each.pod else "",
+}
 
 
 class Owners:
@@ -73,7 +85,7 @@ class Owners:
         """The fields that events have beside those of their layout, if they come from a container."""
         if self._sources is None:
             return
-        for path, get in _FIELDS.items():
+        for path, get in FIELDS.items():
             text = self._text(get)
             yield Shown(path, self._sources[0], _TEXT, text, lasting=False, optional=True, local=True)
 
@@ -86,15 +98,3 @@ class Owners:
             return None if container is None else get(container) or None
 
         return text
-
-
-_FIELDS: dict[str, Callable[[Container], str]] = {
-    "runtime.runtimeName": lambda each: each.runtime,
-    "runtime.containerId": lambda each: each.id,
-    "runtime.containerName": lambda each: each.name,
-    "runtime.containerImageName": lambda each: each.image,
-    "k8s.namespace": lambda each: each.pod.namespace if each.pod else "",
-    "k8s.podName": lambda each: each.pod.name if each.pod else "",
-    "k8s.podUid": lambda each: each.pod.uid if each.pod else "",
-    "k8s.containerName": lambda each: each.pod.container if each.pod else "",
-}
